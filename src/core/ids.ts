@@ -21,7 +21,12 @@ export function attemptId(run: RunId, n: number): AttemptId {
   return `att_${run.slice("run_".length)}_${n}`;
 }
 
-/** The k-th uuid of a seed: the seed with its last four hex digits replaced by k, so one random uuid feeds one input. */
+/** The k-th seed of an input's seed: its second group replaced by k, so one random uuid feeds a whole input. */
+export function seedFrom(seed: Uuid, k: number): Uuid {
+  return `${seed.slice(0, 9)}${k.toString(16).padStart(4, "0")}${seed.slice(13)}`;
+}
+
+/** The k-th uuid of a seed: the seed with its last four hex digits replaced by k. */
 export function uuidFrom(seed: Uuid, k: number): Uuid {
   return seed.slice(0, -4) + k.toString(16).padStart(4, "0");
 }
@@ -34,7 +39,12 @@ export function slug(text: string, max = 60): string {
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "");
   const cut =
-    words.length <= max ? words : words.slice(0, max + 1).replace(/-[^-]*$/, "").slice(0, max);
+    words.length <= max
+      ? words
+      : words
+          .slice(0, max + 1)
+          .replace(/-[^-]*$/, "")
+          .slice(0, max);
   return cut.replace(/-+$/, "") || "task";
 }
 

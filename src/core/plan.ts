@@ -82,7 +82,11 @@ export interface TaskSpec {
   readonly root: string;
   readonly target: string;
   readonly prompt: string;
-  readonly needs: readonly { readonly key: TaskKey; readonly when: "verified" | "landed"; readonly merge: boolean }[];
+  readonly needs: readonly {
+    readonly key: TaskKey;
+    readonly when: "verified" | "landed";
+    readonly merge: boolean;
+  }[];
   readonly runner: RunnerName;
   readonly model: string;
   readonly gate: readonly string[] | null;

@@ -1,0 +1,181 @@
+/**
+ * Admission: the only place where something new starts. Rounds in flight are bounded per run, per plan and per host; gates by
+ * their own slots; live processes by `resident`; landings one at a time per lane. What is already under way goes first, then
+ * tasks in the plan's order.
+ */
+import { type Decision, endSession, queueMessage } from "./decision.ts";
+import { type AttemptId, attemptId } from "../ids.ts";
+import type { Capacity } from "../inputs.ts";
+import { isHeld, isLive, laneOf, needState, openAsks, specOf, spent } from "../queries.ts";
+import type { Attempt, Run, Task } from "../state.ts";
+import { promptText } from "../texts.ts";
+
+/** Rounds in flight, counted as they are admitted. */
+interface Load {
+  rounds: number;
+  gates: number;
+  resident: number;
+  readonly ofRun: Map<string, number>;
+  readonly ofPlan: Map<string, number>;
+  readonly lanes: Set<string>;
+}
+
+export function admit(d: Decision, capacity: Capacity): void {
+  const load = measure(d);
+  const open = [...d.state.attempts.values()];
+  for (const attempt of open) enterQueue(d, attempt);
+  for (const attempt of byEntry(d)) admitLanding(d, attempt, load);
+  for (const attempt of [...d.state.attempts.values()]) admitGate(d, attempt, load, capacity);
+  for (const attempt of [...d.state.attempts.values()]) admitRound(d, attempt, load, capacity);
+  for (const run of d.state.runs.values()) admitTasks(d, run, load, capacity);
+}
+
+function measure(d: Decision): Load {
+  const load: Load = {
+    rounds: 0,
+    gates: 0,
+    resident: 0,
+    ofRun: new Map(),
+    ofPlan: new Map(),
+    lanes: new Set(),
+  };
+  for (const attempt of d.state.attempts.values()) {
+    if (attempt.slot) take(load, attempt, specOf(d.state, attempt).plan);
+    if (isLive(attempt.process) || attempt.process.is === "ending") load.resident += 1;
+    const { phase } = attempt;
+    if (phase.at === "verifying" && phase.admitted) load.gates += 1;
+    if (phase.at !== "queued" || phase.step.is === "waiting") continue;
+    if (phase.step.is === "gating" && phase.step.admitted) load.gates += 1;
+    if (!isHeld(d.state, attempt)) load.lanes.add(laneOf(specOf(d.state, attempt)));
+  }
+  return load;
+}
+
+function take(load: Load, { run }: { run: string }, plan: string): void {
+  load.rounds += 1;
+  load.ofRun.set(run, (load.ofRun.get(run) ?? 0) + 1);
+  const key = `${run}/${plan}`;
+  load.ofPlan.set(key, (load.ofPlan.get(key) ?? 0) + 1);
+}
+
+function hasRoom(load: Load, run: Run, plan: string, capacity: Capacity): boolean {
+  const ofPlan = run.plans.get(plan)?.parallel ?? Number.POSITIVE_INFINITY;
+  return (
+    load.rounds < capacity.parallel &&
+    (load.ofRun.get(run.id) ?? 0) < run.parallel &&
+    (load.ofPlan.get(`${run.id}/${plan}`) ?? 0) < ofPlan
+  );
+}
+
+/** A proved attempt enters the queue once it is approved where it must be, and all that it stands on has landed. */
+function enterQueue(d: Decision, attempt: Attempt): void {
+  const { phase } = attempt;
+  if (phase.at !== "verified" || !phase.approved || isHeld(d.state, attempt)) return;
+  const run = d.state.runs.get(attempt.run);
+  const task = run?.tasks.get(attempt.task);
+  if (run === undefined || task === undefined) return;
+  const landed = task.spec.needs.every((need) => !need.merge || isLandedNeed(run, need.key));
+  if (landed) d.of(attempt.id, { type: "queue.entered", head: phase.head });
+}
+
+function isLandedNeed(run: Run, key: string): boolean {
+  const is = run.tasks.get(key)?.state.is;
+  return is === "landed" || is === "done";
+}
+
+function byEntry(d: Decision): Attempt[] {
+  const since = ({ phase }: Attempt): number => (phase.at === "queued" ? phase.since : 0);
+  return [...d.state.attempts.values()]
+    .filter((a) => a.phase.at === "queued")
+    .toSorted((a, b) => since(a) - since(b));
+}
+
+function admitLanding(d: Decision, attempt: Attempt, load: Load): void {
+  const lane = laneOf(specOf(d.state, attempt));
+  if (attempt.phase.at !== "queued" || attempt.phase.step.is !== "waiting") return;
+  if (isHeld(d.state, attempt) || load.lanes.has(lane)) return;
+  load.lanes.add(lane);
+  d.of(attempt.id, { type: "landing.started" });
+}
+
+function admitGate(d: Decision, attempt: Attempt, load: Load, capacity: Capacity): void {
+  if (load.gates >= capacity.gates || isHeld(d.state, attempt)) return;
+  const { phase } = attempt;
+  if (phase.at === "verifying" && !phase.admitted) {
+    load.gates += 1;
+    d.of(attempt.id, { type: "gate.admitted", commit: phase.head.commit, on: "head" });
+  } else if (phase.at === "queued" && phase.step.is === "gating" && !phase.step.admitted) {
+    load.gates += 1;
+    d.of(attempt.id, { type: "gate.admitted", commit: phase.step.merge.commit, on: "merge" });
+  }
+}
+
+/** A message that waits for a slot, or an answer to a question that gave its slot back. */
+function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacity): void {
+  const run = d.state.runs.get(attempt.run);
+  if (run === undefined || isHeld(d.state, attempt) || attempt.cancelRequested) return;
+  const { phase } = attempt;
+  if (phase.at === "working") {
+    if (attempt.slot || openAsks(attempt).length > 0) return;
+  } else if (phase.at !== "idle" || attempt.mail.length === 0 || attempt.process.is === "ending")
+    return;
+  const { plan } = specOf(d.state, attempt);
+  const needsProcess = attempt.process.is === "none";
+  if (!attempt.slot) {
+    if (!hasRoom(load, run, plan, capacity) || isOverBudget(d, run)) return;
+    take(load, attempt, plan);
+  }
+  if (needsProcess) {
+    if (load.resident >= capacity.resident) endIdleProcess(d);
+    load.resident += 1;
+    const n = attempt.starts + 1;
+    d.of(attempt.id, { type: "session.planned", n, resume: attempt.starts > 0 });
+  }
+  d.of(attempt.id, { type: "round.admitted" });
+}
+
+/** Over `resident`, a session that nobody talks to is ended; it is resumed when there is something to say. */
+function endIdleProcess(d: Decision): void {
+  for (const attempt of d.state.attempts.values()) {
+    const { at } = attempt.phase;
+    if (attempt.process.is !== "live" || at === "working" || at === "idle") continue;
+    endSession(d, attempt.id, "resident", false);
+    return;
+  }
+}
+
+function isOverBudget(d: Decision, run: Run): boolean {
+  return spent(d.state, run) >= run.usd;
+}
+
+function admitTasks(d: Decision, { id }: Run, load: Load, capacity: Capacity): void {
+  const run = d.state.runs.get(id);
+  if (run === undefined || run.paused || isOverBudget(d, run)) return;
+  for (const [key, task] of run.tasks) {
+    if ((load.ofRun.get(id) ?? 0) >= run.parallel || load.rounds >= capacity.parallel) return;
+    if (!isReady(d, run, task) || !hasRoom(load, run, task.spec.plan, capacity)) continue;
+    take(load, { run: id }, task.spec.plan);
+    admitTask(d, id, key, task);
+  }
+}
+
+/** True for a pending task whose needs are all met and that nobody paused. */
+function isReady(d: Decision, run: Run, task: Task): boolean {
+  if (task.state.is !== "pending" || task.paused) return false;
+  return task.spec.needs.every((need) => needState(d.state, run, task, need) === "met");
+}
+
+function admitTask(d: Decision, run: Run["id"], key: string, task: Task): void {
+  const n = (d.state.runs.get(run)?.attempts ?? 0) + 1;
+  const att: AttemptId = attemptId(run, n);
+  d.emit({
+    type: "attempt.admitted",
+    run,
+    task: key,
+    att,
+    session: d.fresh(),
+    seed: d.fresh(),
+    runner: task.spec.runner,
+  });
+  queueMessage(d, att, "prompt", promptText(task.spec));
+}

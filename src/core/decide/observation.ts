@@ -1,0 +1,179 @@
+/** Observations: what the world answered. Facts are recorded even where the task has moved on; only a due one moves it. */
+import { decideInspection, decideGate } from "./proof.ts";
+import { decideMerge, decideLanding } from "./queue.ts";
+import { decideAsk, decideExit, decideRoundEnd, decideStall, parkFor } from "./round.ts";
+import { type Decision, endSession, windDown } from "./decision.ts";
+import { never } from "../fault.ts";
+import type { AttemptId } from "../ids.ts";
+import type { Observation, Observed } from "../inputs.ts";
+
+/** Provisioning is tried this often before the task fails. */
+const maxProvisionTries = 3;
+
+export function decideObservation(d: Decision, observation: Observation): void {
+  const { att } = observation;
+  const attempt = d.state.attempts.get(att);
+  if (attempt === undefined) return;
+  switch (observation.saw) {
+    case "provisioned":
+    case "provision_failed":
+    case "provision_conflicts":
+      decideProvision(d, att, observation);
+      return;
+    case "inspected":
+    case "inspect_failed":
+    case "committed":
+      decideInspection(d, att, observation);
+      return;
+    case "gated":
+    case "gate_broken":
+      decideGate(d, att, observation);
+      return;
+    case "merged":
+    case "merge_conflicts":
+    case "target_missing":
+      decideMerge(d, att, observation);
+      return;
+    case "landed":
+    case "target_moved":
+    case "checkout_in_the_way":
+      decideLanding(d, att, observation);
+      return;
+    case "snapshot":
+      d.of(att, {
+        type: "snapshot.taken",
+        ref: observation.ref,
+        commit: observation.commit,
+        left: observation.left,
+      });
+      return;
+    case "snapshot_failed":
+      if (attempt.phase.at === "settling" || attempt.phase.at === "ending")
+        parkFor(d, att, "disk", observation.why);
+      return;
+    case "retired":
+      if (attempt.phase.at === "ended")
+        d.of(att, { type: "attempt.retired", ref: observation.ref });
+      return;
+    case "kept":
+      if (attempt.phase.at === "ended") d.of(att, { type: "attempt.kept", why: observation.why });
+      return;
+    default:
+      decideSession(d, att, observation);
+  }
+}
+
+type Provision = Extract<Observed, { saw: `provision${string}` }>;
+
+function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
+  const { phase } = d.attempt(att);
+  if (seen.saw === "provisioned" && phase.at === "ending") {
+    d.of(att, { type: "attempt.provisioned", worktree: seen.worktree });
+    return;
+  }
+  if (phase.at !== "provisioning") return;
+  switch (seen.saw) {
+    case "provisioned":
+      d.of(att, { type: "attempt.provisioned", worktree: seen.worktree });
+      return;
+    case "provision_failed":
+      if (!seen.retry || phase.try >= maxProvisionTries) {
+        windDown(d, att, { is: "failed", reason: "provision_failed", detail: seen.why });
+        return;
+      }
+      d.of(att, { type: "attempt.provision_failed", why: seen.why });
+      parkFor(d, att, "backoff", seen.why);
+      return;
+    case "provision_conflicts": {
+      const why = `what it needs conflicts in ${seen.paths.slice(0, 3).join(", ")}`;
+      const { run, task } = d.attempt(att);
+      if (d.state.runs.get(run)?.tasks.get(task)?.waitsForLanding === true) {
+        windDown(d, att, { is: "failed", reason: "conflict", detail: why });
+        return;
+      }
+      d.of(att, { type: "attempt.ended", outcome: { is: "canceled" } });
+      d.ofTask(att, { type: "task.deferred", why });
+      d.of(att, { type: "attempt.retired", ref: null });
+    }
+  }
+}
+
+type OfSession = Exclude<
+  Observed,
+  {
+    saw:
+      | `provision${string}`
+      | "inspected"
+      | "inspect_failed"
+      | "committed"
+      | "gated"
+      | "gate_broken"
+      | "merged"
+      | "merge_conflicts"
+      | "target_missing"
+      | "landed"
+      | "target_moved"
+      | "checkout_in_the_way"
+      | "snapshot"
+      | "snapshot_failed"
+      | "retired"
+      | "kept";
+  }
+>;
+
+function decideSession(d: Decision, att: AttemptId, seen: OfSession): void {
+  const attempt = d.attempt(att);
+  const { process } = attempt;
+  switch (seen.saw) {
+    case "session_started":
+      if (process.is !== "starting" || process.n !== seen.n) return;
+      d.of(att, { type: "session.started", n: seen.n, pid: seen.pid, version: seen.version });
+      if (attempt.phase.at === "ending" || attempt.phase.at === "ended")
+        endSession(d, att, "ending", false);
+      return;
+    case "session_failed_to_start":
+    case "session_exited":
+      decideExit(d, att, seen);
+      return;
+    case "message_taken":
+      if (attempt.mail.some((m) => m.uuid === seen.uuid && !m.taken))
+        d.of(att, { type: "message.taken", uuid: seen.uuid, offset: seen.offset });
+      return;
+    case "asked":
+    case "ask_withdrawn":
+    case "answer_taken":
+      decideAsk(d, att, seen);
+      return;
+    case "used":
+      d.of(att, { type: "attempt.used", turns: seen.turns, usd: seen.usd, offset: seen.offset });
+      checkLimits(d, att);
+      return;
+    case "round_ended":
+      decideRoundEnd(d, att, seen);
+      return;
+    case "stalled":
+      decideStall(d, att, seen);
+      return;
+    default:
+      never(seen);
+  }
+}
+
+/** At the limit the round is interrupted; what it left is kept and the task ends. */
+function checkLimits(d: Decision, att: AttemptId): void {
+  const { usage, phase, run, task } = d.attempt(att);
+  const limits = d.state.runs.get(run)?.tasks.get(task)?.spec.limits;
+  if (limits === undefined || phase.at !== "working") return;
+  if (usage.turns > limits.turns)
+    windDown(d, att, {
+      is: "failed",
+      reason: "budget_exhausted",
+      detail: `over ${limits.turns} turns`,
+    });
+  else if (usage.usd > limits.usd)
+    windDown(d, att, {
+      is: "failed",
+      reason: "budget_exhausted",
+      detail: `over ${limits.usd} USD`,
+    });
+}

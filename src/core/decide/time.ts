@@ -1,0 +1,63 @@
+/** What time alone decides, on every tick: deadlines of questions, parks that are over, attempts out of minutes, settled runs. */
+import { type Decision, conclude, windDown } from "./decision.ts";
+import { timesOutAt } from "../due.ts";
+import { isSettled, needState } from "../queries.ts";
+import { deniedText } from "../texts.ts";
+import type { Attempt, Run } from "../state.ts";
+
+export function passTime(d: Decision): void {
+  for (const attempt of d.state.attempts.values()) {
+    expireAsks(d, attempt);
+    const { park } = attempt;
+    if (park?.until !== null && park !== null && park.until <= d.now)
+      d.of(attempt.id, { type: "attempt.unparked" });
+    if (attempt.phase.at === "working" && attempt.slot && timesOutAt(d.state, attempt) <= d.now)
+      windDown(d, attempt.id, {
+        is: "failed",
+        reason: "timed_out",
+        detail: "the attempt used up its minutes",
+      });
+    if (attempt.phase.at === "ending" && attempt.phase.saved) conclude(d, attempt.id);
+  }
+  for (const run of d.state.runs.values()) {
+    failBrokenNeeds(d, run);
+    settle(d, run);
+  }
+}
+
+/** A permission that nobody answered in time is denied, and the run counts as unattended from then on. */
+function expireAsks(d: Decision, attempt: Attempt): void {
+  for (const ask of attempt.asks) {
+    if (ask.answer !== null || ask.deadlineAt === null || ask.deadlineAt > d.now) continue;
+    const because = deniedText(ask.tool ?? "This");
+    d.of(attempt.id, {
+      type: "ask.answered",
+      ask: ask.id,
+      answer: { is: "deny", because },
+      by: "deadline",
+    });
+    if (d.state.runs.get(attempt.run)?.attended === true)
+      d.emit({ type: "run.unattended", run: attempt.run });
+  }
+}
+
+function failBrokenNeeds(d: Decision, run: Run): void {
+  for (const [key, task] of run.tasks) {
+    if (task.state.is !== "pending") continue;
+    const broken = task.spec.needs.find((need) => needState(d.state, run, task, need) === "broken");
+    if (broken === undefined) continue;
+    const needed = run.tasks.get(broken.key);
+    const detail = `${broken.key} ended ${needed?.state.is ?? "missing"}`;
+    d.emit({ type: "task.failed", run: run.id, task: key, reason: "needs_failed", detail });
+  }
+}
+
+/** A run is settled once every task is, and no attempt has anything left to do. */
+function settle(d: Decision, { id }: Run): void {
+  const run = d.state.runs.get(id);
+  if (run === undefined || ![...run.tasks.values()].every(isSettled)) return;
+  for (const attempt of d.state.attempts.values()) if (attempt.run === id) return;
+  const states = new Set([...run.tasks.values()].map((task) => task.state.is));
+  const state = states.has("failed") ? "failed" : states.has("canceled") ? "canceled" : "succeeded";
+  d.emit({ type: "run.settled", run: id, state });
+}

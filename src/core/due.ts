@@ -1,0 +1,217 @@
+/**
+ * Due: the effects that should be going on now, and when time will next make a difference. A pure function of the state and
+ * the time, O(open attempts). It never chooses: an effect is due because an event says so, until an event ends it.
+ */
+import type { Basis, Due, Effect, Handover } from "./effects.ts";
+import { gateOf, isHeld, specOf, verifiedHead } from "./queries.ts";
+import type { Attempt, Phase, State } from "./state.ts";
+
+/** What should be happening at `now`. */
+export function due(state: State, now: number): Due {
+  const effects: Effect[] = [];
+  let wakeAt = Number.POSITIVE_INFINITY;
+  for (const attempt of state.attempts.values()) {
+    pushEffects(effects, state, attempt);
+    wakeAt = Math.min(wakeAt, wakesAt(state, attempt));
+  }
+  return { effects, wakeAt: Number.isFinite(wakeAt) ? Math.max(wakeAt, now) : null };
+}
+
+function pushEffects(effects: Effect[], state: State, attempt: Attempt): void {
+  const base = { att: attempt.id, attempt, spec: specOf(state, attempt) };
+  const { process } = attempt;
+  if (process.is !== "none") {
+    const resume = process.is === "starting" && process.resume;
+    effects.push({
+      ...base,
+      do: "session",
+      key: `session:${attempt.id}:${process.n}`,
+      n: process.n,
+      resume,
+    });
+  }
+  if (process.is === "ending") {
+    const how = process.interrupt ? "interrupt" : "end";
+    effects.push({
+      ...base,
+      do: "end_session",
+      key: `end:${attempt.id}:${process.n}:${how}`,
+      n: process.n,
+      interrupt: process.interrupt,
+    });
+  }
+  if (process.is === "live") pushTalk(effects, base, process.n);
+  const effect = phaseEffect(state, base);
+  if (effect !== undefined) effects.push(effect);
+}
+
+type Base = Pick<Effect, "att" | "attempt" | "spec">;
+
+/** What the live session is to hear: answers, and while its round holds a slot, messages. */
+function pushTalk(effects: Effect[], base: Base, n: number): void {
+  const { attempt } = base;
+  if (attempt.phase.at !== "working" || !attempt.slot) return;
+  for (const ask of attempt.asks)
+    if (ask.answer !== null)
+      effects.push({
+        ...base,
+        do: "answer",
+        key: `answer:${attempt.id}:${n}:${ask.id}`,
+        n,
+        ask: ask.id,
+        answer: ask.answer,
+      });
+  for (const message of attempt.mail)
+    if (!message.taken)
+      effects.push({
+        ...base,
+        do: "send",
+        key: `send:${attempt.id}:${n}:${message.uuid}`,
+        n,
+        message,
+      });
+}
+
+function phaseEffect(state: State, base: Base): Effect | undefined {
+  const { attempt } = base;
+  const { phase } = attempt;
+  switch (phase.at) {
+    case "provisioning":
+      if (isHeld(state, attempt)) return undefined;
+      return {
+        ...base,
+        do: "provision",
+        key: `provision:${attempt.id}:${phase.try}`,
+        ...standsOn(state, base),
+      };
+    case "settling":
+      return attempt.park === null ? settlingEffect(base, phase) : undefined;
+    case "verifying": {
+      if (!phase.admitted) return undefined;
+      const commands = gateOf(state, base.spec) ?? [];
+      return {
+        ...base,
+        do: "gate",
+        key: `gate:${attempt.id}:${phase.head.commit}:${phase.try}`,
+        head: phase.head,
+        on: "head",
+        commands,
+      };
+    }
+    case "queued":
+      return isHeld(state, attempt) ? undefined : queueEffect(state, base, phase);
+    case "ending":
+      if (attempt.process.is !== "none" || phase.saved || attempt.park !== null) return undefined;
+      return { ...base, do: "snapshot", ...snapshotOf(attempt) };
+    case "ended":
+      if (attempt.process.is !== "none") return undefined;
+      return { ...base, do: "retire", key: `retire:${attempt.id}`, outcome: phase.outcome };
+    case "idle":
+    case "working":
+    case "verified":
+      return undefined;
+  }
+}
+
+function settlingEffect(base: Base, phase: Phase & { at: "settling" }): Effect {
+  const { attempt } = base;
+  const k = attempt.snapshots;
+  switch (phase.step) {
+    case "snapshot":
+      return { ...base, do: "snapshot", ...snapshotOf(attempt) };
+    case "inspect":
+      return {
+        ...base,
+        do: "inspect",
+        key: `inspect:${attempt.id}:${k}:${attempt.head?.commit ?? ""}`,
+      };
+    case "commit":
+      return { ...base, do: "commit", key: `commit:${attempt.id}:${k}` };
+  }
+}
+
+function snapshotOf(attempt: Attempt): { key: string; ref: string } {
+  const n = attempt.snapshots + 1;
+  return { key: `snapshot:${attempt.id}:${n}`, ref: `refs/muster/attempts/${attempt.id}/${n}` };
+}
+
+function queueEffect(
+  state: State,
+  base: Base,
+  phase: Phase & { at: "queued" },
+): Effect | undefined {
+  const { attempt } = base;
+  const { step } = phase;
+  switch (step.is) {
+    case "waiting":
+      return undefined;
+    case "merging":
+      return {
+        ...base,
+        do: "merge",
+        key: `merge:${attempt.id}:${phase.head.commit}:${phase.try}`,
+        head: phase.head,
+      };
+    case "gating": {
+      if (!step.admitted) return undefined;
+      const commands = gateOf(state, base.spec) ?? [];
+      const head = { commit: step.merge.commit, tree: step.merge.tree };
+      return {
+        ...base,
+        do: "gate",
+        key: `gate:${attempt.id}:${head.commit}:${phase.try}`,
+        head,
+        on: "merge",
+        commands,
+      };
+    }
+    case "landing":
+      return {
+        ...base,
+        do: "land",
+        key: `land:${attempt.id}:${step.merge.commit}:${phase.try}`,
+        head: phase.head,
+        merge: step.merge,
+      };
+  }
+}
+
+/** What a new worktree stands on: needed commits of the same project to merge in, artifacts of others to copy. */
+function standsOn(
+  state: State,
+  { attempt, spec }: Base,
+): { basis: Basis[]; handovers: Handover[] } {
+  const basis: Basis[] = [];
+  const handovers: Handover[] = [];
+  const run = state.runs.get(attempt.run);
+  for (const need of spec.needs) {
+    const needed = run?.tasks.get(need.key);
+    const head = needed && verifiedHead(state, needed);
+    if (needed === undefined || head === undefined) continue;
+    if (need.merge) basis.push({ key: need.key, head });
+    else if (needed.spec.artifacts.length > 0)
+      handovers.push({
+        key: need.key,
+        root: needed.spec.root,
+        commit: head,
+        artifacts: needed.spec.artifacts,
+      });
+  }
+  return { basis, handovers };
+}
+
+/** When the passing of time alone changes something for this attempt. */
+function wakesAt(state: State, attempt: Attempt): number {
+  const times = [attempt.park?.until ?? Number.POSITIVE_INFINITY];
+  for (const ask of attempt.asks)
+    if (ask.answer === null && ask.deadlineAt !== null) times.push(ask.deadlineAt);
+  if (attempt.phase.at === "working" && attempt.slot) times.push(timesOutAt(state, attempt));
+  return Math.min(...times);
+}
+
+/** When a round in flight uses up the attempt's minutes. */
+export function timesOutAt(state: State, attempt: Attempt): number {
+  if (attempt.phase.at !== "working") return Number.POSITIVE_INFINITY;
+  const limitMs = specOf(state, attempt).limits.minutes * 60_000;
+  return attempt.phase.since + limitMs - attempt.workedMs;
+}

@@ -1,0 +1,147 @@
+/** The attempt's part of evolve: one case per event, each a replacement of the attempt it names. */
+import type { Edit } from "./edit.ts";
+import type { AttemptEvent } from "../events.ts";
+import { assert } from "../fault.ts";
+import type { Attempt, Phase } from "../state.ts";
+import { add, evolveRound, worked } from "./round.ts";
+
+export function evolveAttempt(draft: Edit, event: AttemptEvent, at: number): void {
+  if (event.type === "attempt.admitted") {
+    admit(draft, event, at);
+    return;
+  }
+  const attempt = draft.attempt(event.att);
+  draft.setAttempt(next(attempt, event, at));
+  if (event.type === "attempt.retired" || event.type === "attempt.kept")
+    draft.closeAttempt(event.att);
+}
+
+function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, at: number): void {
+  const run = draft.run(event.run);
+  draft.setRun({ ...run, attempts: run.attempts + 1 });
+  const task = draft.task(event.run, event.task);
+  draft.setTask(event.run, event.task, {
+    ...task,
+    state: { is: "active", attempt: event.att },
+    attempts: [...task.attempts, event.att],
+  });
+  draft.setAttempt({
+    id: event.att,
+    run: event.run,
+    task: event.task,
+    session: event.session,
+    seed: event.seed,
+    seedUsed: 0,
+    runner: event.runner,
+    admittedAt: at,
+    endedAt: null,
+    slot: true,
+    phase: { at: "provisioning", try: 1 },
+    process: { is: "none" },
+    starts: 0,
+    offset: 0,
+    worktree: null,
+    branch: null,
+    mail: [],
+    asks: [],
+    usage: { turns: 0, usd: 0 },
+    workedMs: 0,
+    head: null,
+    gates: [],
+    snapshots: 0,
+    fixes: 0,
+    reminders: 0,
+    conflicts: 0,
+    recoveries: 0,
+    park: null,
+    cancelRequested: false,
+    kept: null,
+  });
+}
+
+type Rest = Exclude<AttemptEvent, { type: "attempt.admitted" }>;
+
+function next(a: Attempt, event: Rest, at: number): Attempt {
+  switch (event.type) {
+    case "attempt.provisioned":
+      return { ...a, worktree: event.worktree, branch: event.worktree.branch, phase: a.phase.at === "provisioning" ? { at: "idle" } : a.phase };
+    case "attempt.provision_failed":
+      return a.phase.at === "provisioning"
+        ? { ...a, phase: { ...a.phase, try: a.phase.try + 1 } }
+        : a;
+    case "attempt.cancel_requested":
+      return { ...a, cancelRequested: true };
+    case "attempt.parked":
+      return {
+        ...a,
+        park: event.park,
+        slot: false,
+        recoveries: a.recoveries + (event.park.until === null ? 0 : 1),
+      };
+    case "attempt.unparked":
+      return { ...a, park: null };
+    case "attempt.ending":
+      return {
+        ...a,
+        slot: false,
+        park: null,
+        workedMs: worked(a, at),
+        phase: { at: "ending", outcome: event.outcome, saved: false },
+      };
+    case "attempt.ended":
+      return {
+        ...a,
+        slot: false,
+        park: null,
+        endedAt: at,
+        mail: [],
+        asks: [],
+        phase: { at: "ended", outcome: event.outcome },
+      };
+    case "attempt.retired":
+      return { ...a, worktree: null };
+    case "attempt.kept":
+      return { ...a, kept: event.why };
+    case "attempt.used":
+      return { ...a, usage: add(a, event), offset: Math.max(a.offset, event.offset) };
+    case "attempt.reverify":
+      return { ...a, phase: verifying(a) };
+    case "attempt.returned":
+      return { ...a, slot: false, phase: { at: "idle" } };
+    case "attempt.verified":
+      return {
+        ...a,
+        head: event.head,
+        recoveries: 0,
+        phase: { at: "verified", head: event.head, approved: false },
+      };
+    case "attempt.approved":
+      return a.phase.at === "verified" ? { ...a, phase: { ...a.phase, approved: true } } : a;
+    case "snapshot.taken":
+      return { ...a, snapshots: a.snapshots + 1, phase: saved(a) };
+    case "head.read":
+      return {
+        ...a,
+        head: event.head,
+        phase: event.commitNext ? { at: "settling", step: "commit" } : a.phase,
+      };
+    case "commit.made":
+      return { ...a, head: event.head, phase: { at: "settling", step: "inspect" } };
+    default:
+      return evolveRound(a, event, at);
+  }
+}
+
+function verifying(a: Attempt): Phase {
+  assert(a.head, "a head was read before it is verified");
+  const tries = a.phase.at === "verifying" ? a.phase.try + 1 : 1;
+  return { at: "verifying", head: a.head, admitted: false, try: tries };
+}
+
+/** A message that waits (a person's word) is another round; without one the work is looked at. */
+function saved({ phase, mail }: Attempt): Phase {
+  if (phase.at === "settling")
+    return mail.length > 0 ? { at: "idle" } : { at: "settling", step: "inspect" };
+  if (phase.at === "ending") return { ...phase, saved: true };
+  return phase;
+}

@@ -1,0 +1,160 @@
+/** Evolve: the state after an event. Total over every event type; it decides nothing and reads no clock. */
+import { edit, type Edit } from "./edit.ts";
+import type {
+  AttemptEvent,
+  Event,
+  EventBody,
+  ProjectEvent,
+  RunEvent,
+  TaskEvent,
+} from "../events.ts";
+import { evolveAttempt } from "./attempt.ts";
+import { never } from "../fault.ts";
+import type { State, TaskState } from "../state.ts";
+
+/** The state after one event. */
+export function evolve(state: State, event: Event): State {
+  return fold(state, [event]);
+}
+
+/** The state after many events, at the cost of one copy of what they touch. */
+export function fold(state: State, events: Iterable<Event>): State {
+  const draft = edit(state);
+  for (const event of events) {
+    apply(draft, event, event.at);
+    draft.advance(event.seq, event.at);
+  }
+  return draft.state;
+}
+
+/** Applies an event's body to an edit; `decide` uses it to see what its own events lead to. */
+export function apply(draft: Edit, event: EventBody, at: number): void {
+  if (isRunEvent(event)) applyRun(draft, event, at);
+  else if (isTaskEvent(event)) applyTask(draft, event, at);
+  else if (isProjectEvent(event)) draft.setProject(event.project, { gate: event.commands });
+  else evolveAttempt(draft, event as AttemptEvent, at);
+}
+
+const runTypes = new Set<string>([
+  "run.started",
+  "run.paused",
+  "run.resumed",
+  "run.attended",
+  "run.unattended",
+  "run.budget_raised",
+  "run.reopened",
+  "run.settled",
+  "answer.remembered",
+] satisfies RunEvent["type"][]);
+
+function isRunEvent(event: EventBody): event is RunEvent {
+  return runTypes.has(event.type);
+}
+function isTaskEvent(event: EventBody): event is TaskEvent {
+  return event.type.startsWith("task.");
+}
+function isProjectEvent(event: EventBody): event is ProjectEvent {
+  return event.type === "gate.accepted";
+}
+
+function applyRun(draft: Edit, event: RunEvent, at: number): void {
+  switch (event.type) {
+    case "run.started":
+      draft.setRun({
+        id: event.run,
+        name: event.name,
+        startedAt: at,
+        endedAt: null,
+        parallel: event.parallel,
+        usd: event.usd,
+        plans: new Map(event.plans.map(({ id, parallel, usd }) => [id, { parallel, usd }])),
+        waitMs: event.waitMs,
+        attended: event.attended,
+        paused: false,
+        remembered: new Map(),
+        tasks: new Map(),
+        attempts: 0,
+        past: new Map(),
+      });
+      return;
+    case "run.reopened":
+      draft.setRun({ ...event.snapshot, endedAt: null });
+      return;
+    case "run.settled":
+      draft.dropRun(event.run);
+      return;
+    case "run.paused":
+      draft.setRun({ ...draft.run(event.run), paused: true });
+      return;
+    case "run.resumed":
+      draft.setRun({ ...draft.run(event.run), paused: false });
+      return;
+    case "run.attended":
+      draft.setRun({ ...draft.run(event.run), attended: true });
+      return;
+    case "run.unattended":
+      draft.setRun({ ...draft.run(event.run), attended: false });
+      return;
+    case "run.budget_raised":
+      draft.setRun({ ...draft.run(event.run), usd: event.usd });
+      return;
+    case "answer.remembered": {
+      const run = draft.run(event.run);
+      draft.setRun({ ...run, remembered: new Map(run.remembered).set(event.rule, event.allow) });
+      return;
+    }
+    default:
+      never(event);
+  }
+}
+
+function applyTask(draft: Edit, event: TaskEvent, at: number): void {
+  if (event.type === "task.added") {
+    draft.setTask(event.run, event.task, {
+      spec: event.spec,
+      state: { is: "pending" },
+      attempts: [],
+      paused: false,
+      waitsForLanding: false,
+    });
+    return;
+  }
+  const task = draft.task(event.run, event.task);
+  const become = (state: TaskState): void => {
+    draft.setTask(event.run, event.task, { ...task, state });
+    const run = draft.run(event.run);
+    draft.setRun({ ...run, endedAt: state.is === "pending" ? null : at });
+  };
+  switch (event.type) {
+    case "task.paused":
+      draft.setTask(event.run, event.task, { ...task, paused: true });
+      return;
+    case "task.resumed":
+      draft.setTask(event.run, event.task, { ...task, paused: false });
+      return;
+    case "task.deferred":
+      draft.setTask(event.run, event.task, {
+        ...task,
+        state: { is: "pending" },
+        waitsForLanding: true,
+      });
+      return;
+    case "task.landed":
+      become({ is: "landed", commit: event.commit, head: event.head });
+      return;
+    case "task.done":
+      become({ is: "done", reason: event.reason, head: event.head });
+      return;
+    case "task.failed":
+      become({ is: "failed", reason: event.reason, detail: event.detail });
+      return;
+    case "task.canceled":
+      become({ is: "canceled" });
+      return;
+    case "task.reopened":
+      become({ is: "pending" });
+      return;
+    default:
+      never(event);
+  }
+}

@@ -1,0 +1,135 @@
+/** Rounds in evolve: messages, questions, the session's process, and how the attempt's clock runs. */
+import type { AttemptEvent } from "../events.ts";
+import type { Ask, Attempt, Message, MessageKind, Phase, Process } from "../state.ts";
+import { evolveQueue } from "./queue.ts";
+
+export type RoundOrLater = Extract<
+  AttemptEvent,
+  {
+    type:
+      | `message.${string}`
+      | `round.${string}`
+      | `session.${string}`
+      | `ask.${string}`
+      | `gate.${string}`
+      | `queue.${string}`
+      | `landing.${string}`
+      | `merge.${string}`
+      | `target.${string}`;
+  }
+>;
+
+/** The attempt after an event of its round or session, or of what follows one. */
+export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attempt {
+  switch (event.type) {
+    case "message.queued": {
+      const message: Message = {
+        uuid: event.uuid,
+        kind: event.kind,
+        text: event.text,
+        taken: false,
+      };
+      const stays = steers(a.phase, event.kind);
+      return {
+        ...a,
+        mail: [...a.mail, message],
+        seedUsed: a.seedUsed + 1,
+        slot: a.slot && stays,
+        phase: stays ? a.phase : { at: "idle" },
+        fixes: a.fixes + (event.kind === "fix" ? 1 : 0),
+        reminders: a.reminders + (event.kind === "commit" ? 1 : 0),
+      };
+    }
+    case "message.taken":
+      return {
+        ...a,
+        offset: event.offset,
+        mail: a.mail.map((m) => (m.uuid === event.uuid ? { ...m, taken: true } : m)),
+      };
+    case "round.admitted":
+      return { ...a, slot: true, phase: { at: "working", since: at } };
+    case "round.ended":
+      return {
+        ...a,
+        slot: false,
+        usage: add(a, event),
+        offset: event.offset,
+        workedMs: worked(a, at),
+        recoveries: event.outcome === "completed" ? 0 : a.recoveries,
+        mail: a.mail.filter((m) => !m.taken),
+        phase: a.phase.at === "working" ? { at: "settling", step: "snapshot" } : a.phase,
+      };
+    case "session.planned":
+      return {
+        ...a,
+        starts: event.n,
+        offset: 0,
+        process: { is: "starting", n: event.n, resume: event.resume },
+      };
+    case "session.started":
+      return { ...a, process: { is: "live", n: event.n, pid: event.pid } };
+    case "session.end_requested":
+      return { ...a, process: ending(a.process, event) };
+    case "session.exited":
+      return exited(a, at);
+    case "ask.opened":
+      return opened(a, event.ask, event.offset, at);
+    case "ask.answered":
+      return {
+        ...a,
+        asks: a.asks.map((ask): Ask =>
+          ask.id === event.ask ? { ...ask, answer: event.answer } : ask,
+        ),
+      };
+    case "ask.closed":
+    case "ask.withdrawn":
+      return { ...a, asks: a.asks.filter((ask) => ask.id !== event.ask) };
+    default:
+      return evolveQueue(a, event, at);
+  }
+}
+
+/** True where a message joins what is going on; else it starts another round and whatever was being proved is dropped. */
+function steers(phase: Phase, kind: MessageKind): boolean {
+  if (phase.at === "working" || phase.at === "provisioning") return true;
+  return phase.at === "settling" && kind === "tell";
+}
+
+/** An open question gives its slot back, and its wait does not count as work. */
+function opened(a: Attempt, ask: Ask, offset: number | null, at: number): Attempt {
+  const waits = ask.answer === null;
+  return {
+    ...a,
+    asks: [...a.asks, ask],
+    offset: offset ?? a.offset,
+    workedMs: waits ? worked(a, at) : a.workedMs,
+    slot: a.slot && !waits,
+  };
+}
+
+function ending(process: Process, event: { n: number; interrupt: boolean; why: string }): Process {
+  if (process.is !== "live" && process.is !== "ending") return process;
+  return { is: "ending", n: event.n, pid: process.pid, interrupt: event.interrupt, why: event.why };
+}
+
+/** Undelivered messages go back to the queue: the next start sends them again under their uuids. */
+function exited(a: Attempt, at: number): Attempt {
+  return {
+    ...a,
+    process: { is: "none" },
+    slot: a.phase.at === "working" ? false : a.slot,
+    workedMs: worked(a, at),
+    mail: a.mail.map((m) => ({ ...m, taken: false })),
+    phase: a.phase.at === "working" ? { at: "idle" } : a.phase,
+  };
+}
+
+export function worked(a: Attempt, at: number): number {
+  return a.phase.at === "working" && a.slot
+    ? a.workedMs + Math.max(0, at - a.phase.since)
+    : a.workedMs;
+}
+
+export function add(a: Attempt, by: { turns: number; usd: number }): Attempt["usage"] {
+  return { turns: a.usage.turns + by.turns, usd: a.usage.usd + by.usd };
+}

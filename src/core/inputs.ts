@@ -1,0 +1,182 @@
+/**
+ * The three inputs of the core: a command (what someone asks), an observation (what an effect or a look returned), a tick (time
+ * has passed). Every input brings one fresh random uuid as `seed`; the core derives what ids it needs from it and records them
+ * in events before anything uses them.
+ */
+import type { AttemptId, RunId, Sha, TaskKey, Uuid } from "./ids.ts";
+import type { TaskSpec } from "./plan.ts";
+import type { AskKind, GateEvidence, Head, Merge, ParkReason, Run, Worktree } from "./state.ts";
+
+/** A task of a run, or the whole run where `task` is null. */
+export interface Target {
+  readonly run: RunId;
+  readonly task: TaskKey | null;
+}
+
+export type Command =
+  | {
+      readonly type: "run.start";
+      readonly run: RunId;
+      readonly name: string;
+      readonly parallel: number;
+      readonly usd: number;
+      readonly plans: readonly {
+        readonly id: string;
+        readonly parallel: number | null;
+        readonly usd: number | null;
+      }[];
+      readonly tasks: readonly TaskSpec[];
+      readonly waitMs: number | null;
+      readonly attended: boolean;
+      /** True where the person said yes to the gates that muster proposes. */
+      readonly acceptGates: boolean;
+    }
+  | ({ readonly type: "stop" } & Target)
+  | ({ readonly type: "pause"; readonly interrupt: boolean } & Target)
+  | ({ readonly type: "resume"; readonly usd: number | null } & Target)
+  /** `settled` brings a settled run's state back; null where the run is open. */
+  | ({ readonly type: "retry"; readonly settled: Run | null } & Target)
+  | { readonly type: "tell"; readonly run: RunId; readonly task: TaskKey; readonly text: string }
+  | {
+      readonly type: "answer";
+      readonly run: RunId;
+      readonly task: TaskKey;
+      /** null = the oldest open question. */
+      readonly ask: string | null;
+      readonly answer:
+        | { readonly is: "allow" }
+        | { readonly is: "deny"; readonly because: string }
+        | { readonly is: "text"; readonly text: string };
+    }
+  | {
+      readonly type: "approve";
+      readonly run: RunId;
+      readonly task: TaskKey;
+      readonly gate: boolean;
+    }
+  | {
+      readonly type: "reject";
+      readonly run: RunId;
+      readonly task: TaskKey;
+      readonly because: string;
+    }
+  | { readonly type: "attend"; readonly run: RunId };
+
+export type Observation = { readonly att: AttemptId; readonly key: string } & Observed;
+
+/** Why a round ended in error, told from `is_error`, `terminal_reason` and `api_error_status`, never from an exit code. */
+export type RoundFailure =
+  | { readonly is: "interrupted" }
+  | { readonly is: "max_turns" }
+  | { readonly is: "max_budget" }
+  /** `park`: the world is busy (429, 529, 5xx, network), come back after `retryAfterMs` or a back-off. */
+  | {
+      readonly is: "unavailable";
+      readonly reason: ParkReason;
+      readonly status: number | null;
+      readonly retryAfterMs: number | null;
+      readonly detail: string;
+    }
+  /** 401, 403: a person must see to it. */
+  | { readonly is: "credentials"; readonly detail: string }
+  | { readonly is: "agent"; readonly detail: string };
+
+export type Observed =
+  | { readonly saw: "provisioned"; readonly worktree: Worktree }
+  | { readonly saw: "provision_failed"; readonly why: string; readonly retry: boolean }
+  /** The needs' verified commits conflict with each other or with the target. */
+  | { readonly saw: "provision_conflicts"; readonly paths: readonly string[] }
+  | {
+      readonly saw: "session_started";
+      readonly n: number;
+      readonly pid: number;
+      readonly version: string | null;
+    }
+  | {
+      readonly saw: "session_failed_to_start";
+      readonly n: number;
+      readonly why: string;
+      readonly credentials: boolean;
+    }
+  | { readonly saw: "message_taken"; readonly uuid: Uuid; readonly offset: number }
+  | {
+      readonly saw: "asked";
+      readonly ask: string;
+      readonly kind: AskKind;
+      readonly tool: string;
+      readonly text: string;
+      readonly input: unknown;
+      readonly rule: string | null;
+      readonly offset: number;
+    }
+  | { readonly saw: "ask_withdrawn"; readonly ask: string; readonly offset: number }
+  | { readonly saw: "answer_taken"; readonly ask: string }
+  | { readonly saw: "used"; readonly turns: number; readonly usd: number; readonly offset: number }
+  | {
+      readonly saw: "round_ended";
+      /** null = completed; `void` = the session had the message already and did nothing. */
+      readonly failure: RoundFailure | "void" | null;
+      readonly text: string;
+      readonly turns: number;
+      readonly usd: number;
+      readonly offset: number;
+    }
+  | {
+      readonly saw: "stalled";
+      readonly silentMs: number;
+      readonly during: "model" | "tool" | "start";
+    }
+  | {
+      readonly saw: "session_exited";
+      readonly n: number;
+      readonly code: number | null;
+      readonly signal: string | null;
+      readonly why: string;
+    }
+  | { readonly saw: "snapshot"; readonly ref: string; readonly commit: Sha; readonly left: number }
+  | { readonly saw: "snapshot_failed"; readonly why: string }
+  | {
+      readonly saw: "inspected";
+      readonly head: Head;
+      readonly dirty: boolean;
+      readonly related: boolean;
+      /** HEAD is the target branch, or the target moved to a commit of this worktree. */
+      readonly onTarget: boolean;
+      readonly outside: readonly string[];
+      readonly missing: readonly string[];
+    }
+  | { readonly saw: "inspect_failed"; readonly why: string }
+  | { readonly saw: "committed"; readonly head: Head }
+  | {
+      readonly saw: "gated";
+      readonly head: Head;
+      readonly evidence: readonly GateEvidence[];
+      readonly passed: boolean;
+    }
+  | { readonly saw: "gate_broken"; readonly commit: Sha; readonly why: string }
+  | { readonly saw: "merged"; readonly merge: Merge; readonly proved: boolean }
+  | { readonly saw: "merge_conflicts"; readonly target: Sha; readonly paths: readonly string[] }
+  | { readonly saw: "target_missing"; readonly why: string }
+  | { readonly saw: "landed"; readonly commit: Sha; readonly followed: string | null }
+  | { readonly saw: "target_moved"; readonly expected: Sha; readonly now: Sha | null }
+  | { readonly saw: "checkout_in_the_way"; readonly detail: string }
+  | { readonly saw: "retired"; readonly ref: string | null }
+  | { readonly saw: "kept"; readonly why: string };
+
+export type Input =
+  | { readonly is: "command"; readonly command: Command; readonly seed: Uuid }
+  | { readonly is: "observation"; readonly observation: Observation; readonly seed: Uuid }
+  | { readonly is: "tick"; readonly capacity: Capacity; readonly seed: Uuid };
+
+/** What the host can carry; given with every tick, so that the core never reads a machine. */
+export interface Capacity {
+  /** Rounds in flight over all runs. */
+  readonly parallel: number;
+  /** Live session processes. */
+  readonly resident: number;
+  /** Gates at once. */
+  readonly gates: number;
+}
+
+/** Host default: 16 rounds over all runs (design §6). */
+export const defaultHostParallel = 16;

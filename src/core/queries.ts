@@ -1,0 +1,98 @@
+/** Questions about a state that several rules ask. Pure reads; nothing is stored that can be asked here. */
+import type { AttemptId, Sha, TaskKey } from "./ids.ts";
+import type { TaskSpec } from "./plan.ts";
+import type { Attempt, Process, Run, State, Task } from "./state.ts";
+
+export function specOf(state: State, attempt: Attempt): TaskSpec {
+  const spec = state.runs.get(attempt.run)?.tasks.get(attempt.task)?.spec;
+  if (spec === undefined) throw new Error(`attempt ${attempt.id} has a task`);
+  return spec;
+}
+
+export function isSettled(task: Task): boolean {
+  return task.state.is !== "pending" && task.state.is !== "active";
+}
+
+/** The attempt a task is on, open or past; undefined before the first. */
+export function latestAttempt(state: State, run: Run, task: Task): Attempt | undefined {
+  const id = task.attempts.at(-1);
+  return id === undefined ? undefined : (state.attempts.get(id) ?? run.past.get(id));
+}
+
+/** The commit of a task that others may stand on: verified, queued, landed or done; undefined before that. */
+export function verifiedHead(state: State, task: Task): Sha | undefined {
+  if (task.state.is === "landed" || task.state.is === "done") return task.state.head;
+  if (task.state.is !== "active") return undefined;
+  const phase = state.attempts.get(task.state.attempt)?.phase;
+  return phase?.at === "verified" || phase?.at === "queued" ? phase.head.commit : undefined;
+}
+
+export type NeedState = "met" | "open" | "broken";
+
+/** Whether one need of a task is met. `landed` waits for the target; a need that failed or was canceled is broken. */
+export function needState(
+  state: State,
+  run: Run,
+  task: Task,
+  need: TaskSpec["needs"][number],
+): NeedState {
+  const needed = run.tasks.get(need.key);
+  if (needed === undefined) return "broken";
+  const { is } = needed.state;
+  if (is === "landed" || is === "done") return "met";
+  if (is === "failed" || is === "canceled") return "broken";
+  if (need.when === "landed" || task.waitsForLanding) return "open";
+  return verifiedHead(state, needed) === undefined ? "open" : "met";
+}
+
+/** The gate commands of a task: said, or accepted by a person for its project; null = none accepted yet. */
+export function gateOf(state: State, spec: TaskSpec): readonly string[] | null {
+  if (spec.gateFrom === "said") return spec.gate ?? [];
+  return state.projects.get(spec.project)?.gate ?? null;
+}
+
+/** Messages that the session has not taken yet. */
+export function unsent(attempt: Attempt): boolean {
+  return attempt.mail.some((message) => !message.taken);
+}
+
+export function openAsks(attempt: Attempt): Attempt["asks"] {
+  return attempt.asks.filter((ask) => ask.answer === null);
+}
+
+export function isLive(process: Process): process is Extract<Process, { is: "starting" | "live" }> {
+  return process.is === "starting" || process.is === "live";
+}
+
+/** USD spent by a run, over all of its attempts, open and past. */
+export function spent(state: State, run: Run): number {
+  let usd = 0;
+  for (const attempt of run.past.values()) usd += attempt.usage.usd;
+  for (const attempt of state.attempts.values())
+    if (attempt.run === run.id) usd += attempt.usage.usd;
+  return usd;
+}
+
+/** A lane is what lands one after another: one target of one project. */
+export function laneOf(spec: TaskSpec): string {
+  return `${spec.project}\0${spec.target}`;
+}
+
+/** True where nothing of the attempt may start anew: parked, paused (by a person, itself or with its run). */
+export function isHeld(state: State, attempt: Attempt): boolean {
+  const run = state.runs.get(attempt.run);
+  return (
+    attempt.park !== null || run?.paused === true || run?.tasks.get(attempt.task)?.paused === true
+  );
+}
+
+export function attemptsOf(state: State, run: Run): ReadonlyMap<AttemptId, Attempt> {
+  const all = new Map(run.past);
+  for (const [id, attempt] of state.attempts) if (attempt.run === run.id) all.set(id, attempt);
+  return all;
+}
+
+/** Address of a task: `run/task`. */
+export function address(run: string, task: TaskKey): string {
+  return `${run}/${task}`;
+}

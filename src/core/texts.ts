@@ -1,0 +1,66 @@
+/** What muster says to a session. One place for every sentence that a model reads from us; numbers and names come in. */
+import type { GateEvidence } from "./state.ts";
+import type { TaskSpec } from "./plan.ts";
+
+/** The first message of an attempt: the task, then how its result is taken. */
+export function promptText(spec: TaskSpec): string {
+  const lines = [spec.prompt.trim(), "", "---", "How this result is taken:"];
+  lines.push(
+    "- Work in this directory. Commit the work on the current branch and leave the tree clean.",
+  );
+  if (spec.gate !== null && spec.gate.length > 0)
+    lines.push(
+      `- The commit counts once these commands exit 0 on it: ${spec.gate.map((g) => `\`${g}\``).join(", ")}.`,
+    );
+  if (spec.paths !== null) lines.push(`- Only these paths may change: ${spec.paths.join(", ")}.`);
+  if (spec.artifacts.length > 0)
+    lines.push(`- These files must exist at the end: ${spec.artifacts.join(", ")}.`);
+  lines.push("- Do not merge, push or switch branches; landing happens afterwards.");
+  return lines.join("\n");
+}
+
+export function commitText(): string {
+  return "The worktree still has changes that are not committed. Commit what belongs to the task, remove what does not, and leave the tree clean.";
+}
+
+/** A red gate, with the end of its log. */
+export function fixText(failed: GateEvidence): string {
+  const how = failed.exit === null ? "did not finish in time" : `exited ${failed.exit}`;
+  return [
+    `The result is not accepted yet: \`${failed.command}\` ${how} on commit ${failed.commit.slice(0, 12)}${failed.on === "merge" ? ", merged with the target as it would land" : ""}.`,
+    "",
+    "The end of its output:",
+    "```",
+    failed.tail.trimEnd(),
+    "```",
+    "",
+    failed.on === "merge"
+      ? "It is green without what landed meanwhile: merge the target into the current branch first, then repair the cause, commit, and leave the tree clean."
+      : "Repair the cause, commit, and leave the tree clean.",
+  ].join("\n");
+}
+
+export function conflictText(target: string, paths: readonly string[]): string {
+  const shown = paths.slice(0, 20).map((path) => `- ${path}`);
+  return [
+    `The result conflicts with what has landed on \`${target}\` meanwhile, in:`,
+    ...shown,
+    "",
+    `Merge \`${target}\` into the current branch, resolve the conflicts so that both sides keep their meaning, commit, and leave the tree clean.`,
+  ].join("\n");
+}
+
+/** After a process ended in the middle: the ground truth, then go on. */
+export function continueText(why: string): string {
+  return [
+    `The session was interrupted (${why}) and goes on now. The files on disk are as they were left; the last command may not have finished.`,
+    "Look at `git status` and `git log -3` first, then go on with the task, commit, and leave the tree clean.",
+  ].join(" ");
+}
+
+/** For a permission that nobody answered. */
+export function deniedText(tool: string): string {
+  return `${tool} was not allowed: nobody was there to answer. Go on without it, another way if there is one, and say at the end what could not be done.`;
+}
+
+export const decideYourselfText = "Nobody is there to answer: decide yourself and write down why.";
