@@ -69,12 +69,12 @@ export type RoundFailure =
   | { readonly is: "interrupted" }
   | { readonly is: "max_turns" }
   | { readonly is: "max_budget" }
-  /** `park`: the world is busy (429, 529, 5xx, network), come back after `retryAfterMs` or a back-off. */
+  /** `park`: the world is busy (429, 529, 5xx, network), come back at `retryAt` (wall-clock ms) or after a back-off. */
   | {
       readonly is: "unavailable";
       readonly reason: ParkReason;
       readonly status: number | null;
-      readonly retryAfterMs: number | null;
+      readonly retryAt: number | null;
       readonly detail: string;
     }
   /** 401, 403: a person must see to it. */

@@ -1,6 +1,14 @@
 /** Views: what a face shows, derived from the state and never stored. The run object is the one of `run --json` (design §8). */
 import type { Sha } from "./ids.ts";
-import { attemptsOf, isHeld, isSettled, latestAttempt, needState, openAsks, spent } from "./queries.ts";
+import {
+  attemptsOf,
+  isHeld,
+  isSettled,
+  latestAttempt,
+  needState,
+  openAsks,
+  spent,
+} from "./queries.ts";
 import type { Ask, Attempt, Run, State, Task } from "./state.ts";
 
 export type TaskStateName =
@@ -69,7 +77,9 @@ export interface RunView {
 export function taskStateName(state: State, run: Run, task: Task): TaskStateName {
   if (task.state.is === "pending") {
     if (task.paused || run.paused) return "paused";
-    return task.spec.needs.every((need) => needState(state, run, task, need) === "met") ? "ready" : "waiting";
+    return task.spec.needs.every((need) => needState(state, run, task, need) === "met")
+      ? "ready"
+      : "waiting";
   }
   if (task.state.is !== "active") return task.state.is;
   const attempt = state.attempts.get(task.state.attempt) ?? run.past.get(task.state.attempt);
@@ -108,7 +118,9 @@ function reasonOf(task: Task, attempt: Attempt | undefined): string | null {
 export function taskView(state: State, run: Run, task: Task, now: number): TaskView {
   const attempt = latestAttempt(state, run, task);
   const [ask, ...others] = attempt === undefined ? [] : openAsks(attempt);
-  const all = task.attempts.map((id) => state.attempts.get(id) ?? run.past.get(id)).filter((a) => a !== undefined);
+  const all = task.attempts
+    .map((id) => state.attempts.get(id) ?? run.past.get(id))
+    .filter((a) => a !== undefined);
   const started = all[0]?.admittedAt;
   return {
     id: task.spec.id,
@@ -122,9 +134,17 @@ export function taskView(state: State, run: Run, task: Task, now: number): TaskV
     runner: task.spec.runner,
     branch: branchOf(all),
     worktree: attempt?.worktree?.path ?? null,
-    head: task.state.is === "landed" || task.state.is === "done" ? task.state.head : (attempt?.head?.commit ?? null),
+    head:
+      task.state.is === "landed" || task.state.is === "done"
+        ? task.state.head
+        : (attempt?.head?.commit ?? null),
     landed: task.state.is === "landed" ? task.state.commit : null,
-    gates: (attempt?.gates ?? []).map(({ command, exit, commit, on }) => ({ command, exit, commit, on })),
+    gates: (attempt?.gates ?? []).map(({ command, exit, commit, on }) => ({
+      command,
+      exit,
+      commit,
+      on,
+    })),
     asking: ask === undefined ? null : askView(ask),
     asks: ask === undefined ? 0 : others.length + 1,
     turns: all.reduce((sum, { usage }) => sum + usage.turns, 0),
@@ -138,7 +158,14 @@ function branchOf(attempts: readonly Attempt[]): string | null {
 }
 
 function askView({ id, kind, text, tool, input, deadlineAt }: Ask): AskView {
-  return { id, kind, text, tool, input, deadline: deadlineAt === null ? null : new Date(deadlineAt).toISOString() };
+  return {
+    id,
+    kind,
+    text,
+    tool,
+    input,
+    deadline: deadlineAt === null ? null : new Date(deadlineAt).toISOString(),
+  };
 }
 
 /** A run as `--json` prints it. */
@@ -178,7 +205,8 @@ function moves(state: State, run: Run, task: Task): boolean {
   if (name === "parked") return attempt.park?.until !== null;
   if (name === "asking") return openAsks(attempt).some(({ deadlineAt }) => deadlineAt !== null);
   if (attempt.phase.at === "idle") return spent(state, run) < run.usd;
-  if (attempt.phase.at === "verified") return attempt.phase.approved && task.spec.needs.every((need) => canLand(state, run, need.key));
+  if (attempt.phase.at === "verified")
+    return attempt.phase.approved && task.spec.needs.every((need) => canLand(state, run, need.key));
   return true;
 }
 

@@ -22,7 +22,8 @@ export function bootId(): string {
 }
 
 function readBootId(): string {
-  if (process.platform === "linux") return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  if (process.platform === "linux")
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   return execFileSync("sysctl", ["-n", "kern.boottime"], { encoding: "utf8" }).trim();
 }
 
@@ -34,7 +35,9 @@ export function readIdentity(pid: number): Identity | undefined {
 
 function readLinuxStart(pid: number): string | undefined {
   const stat = readStat(pid);
-  return stat === undefined || stat.state === "Z" || stat.state === "X" ? undefined : stat.startedAt;
+  return stat === undefined || stat.state === "Z" || stat.state === "X"
+    ? undefined
+    : stat.startedAt;
 }
 
 interface Stat {
@@ -61,7 +64,9 @@ export function readStat(pid: number): Stat | undefined {
 
 function readPsStart(pid: number): string | undefined {
   try {
-    const text = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
+    const text = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
+      encoding: "utf8",
+    }).trim();
     return text === "" || text.startsWith("Z") ? undefined : text.replace(/^\S+\s+/, "");
   } catch {
     return undefined;
@@ -75,7 +80,11 @@ export function isAlive(identity: Identity): boolean {
 }
 
 /** Sends a signal to exactly this process, or to its group with `group`; false where it is gone. Checked right before. */
-export function signal(identity: Identity, name: NodeJS.Signals, options: { readonly group?: boolean } = {}): boolean {
+export function signal(
+  identity: Identity,
+  name: NodeJS.Signals,
+  options: { readonly group?: boolean } = {},
+): boolean {
   if (!isAlive(identity)) return false;
   try {
     process.kill(options.group === true ? -identity.pid : identity.pid, name);
@@ -88,7 +97,9 @@ export function signal(identity: Identity, name: NodeJS.Signals, options: { read
 /** All pids of this machine; empty where there is no `/proc`. */
 export function pids(): number[] {
   try {
-    return readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).map(Number);
+    return readdirSync("/proc")
+      .filter((name) => /^[0-9]+$/.test(name))
+      .map(Number);
   } catch {
     return [];
   }

@@ -83,7 +83,8 @@ function exited(
 ): Promise<[number | null, NodeJS.Signals | null]> {
   return new Promise((resolve, reject) => {
     child.once("error", (cause: NodeJS.ErrnoException) => {
-      const what = cause.code === "ENOENT" ? `cannot run ${command.argv[0]} in ${command.cwd}` : cause.message;
+      const what =
+        cause.code === "ENOENT" ? `cannot run ${command.argv[0]} in ${command.cwd}` : cause.message;
       reject(new Fault("not_found", what, { cause }));
     });
     child.once("close", (code, signal) => resolve([code, signal]));

@@ -113,7 +113,13 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
       return;
     case "unavailable":
       queueMessage(d, att, "continue", continueText(failure.detail));
-      parkFor(d, att, failure.reason, failure.detail, failure.retryAfterMs);
+      parkFor(
+        d,
+        att,
+        failure.reason,
+        failure.detail,
+        failure.retryAt === null ? null : failure.retryAt - d.now,
+      );
       return;
     case "credentials":
       queueMessage(d, att, "continue", continueText("the credentials were refused"));

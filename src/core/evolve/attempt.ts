@@ -64,7 +64,12 @@ type Rest = Exclude<AttemptEvent, { type: "attempt.admitted" }>;
 function next(a: Attempt, event: Rest, at: number): Attempt {
   switch (event.type) {
     case "attempt.provisioned":
-      return { ...a, worktree: event.worktree, branch: event.worktree.branch, phase: a.phase.at === "provisioning" ? { at: "idle" } : a.phase };
+      return {
+        ...a,
+        worktree: event.worktree,
+        branch: event.worktree.branch,
+        phase: a.phase.at === "provisioning" ? { at: "idle" } : a.phase,
+      };
     case "attempt.provision_failed":
       return a.phase.at === "provisioning"
         ? { ...a, phase: { ...a.phase, try: a.phase.try + 1 } }

@@ -1,0 +1,69 @@
+/**
+ * Ending processes: by identity, checked right before every signal; TERM, then KILL; then a sweep of what they left behind, found
+ * by an environment tag, because children in sessions of their own survive their parent (reliability.md §1).
+ */
+import { readFileSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
+import { type Identity, isAlive, pids, readIdentity, signal } from "./identity.ts";
+
+/** How often a dying process is looked at: there is no event for the end of a process that is not our child. */
+const lookMs = 20;
+
+/** Waits until the process is gone; false where it still lives after `timeoutMs`. */
+export async function awaitGone(identity: Identity, timeoutMs: number): Promise<boolean> {
+  const until = performance.now() + timeoutMs;
+  while (isAlive(identity)) {
+    if (performance.now() >= until) return false;
+    await wait(lookMs);
+  }
+  return true;
+}
+
+/** TERM, after `graceMs` KILL. Resolves once it is gone; false where even KILL did not end it within 5 s. */
+export async function endProcess(identity: Identity, graceMs: number): Promise<boolean> {
+  if (!signal(identity, "SIGTERM")) return true;
+  if (await awaitGone(identity, graceMs)) return true;
+  signal(identity, "SIGKILL");
+  return awaitGone(identity, 5_000);
+}
+
+/** Live processes of this user whose environment holds exactly `tag` (`NAME=value`), except `spare`. Linux only: none elsewhere. */
+export function tagged(tag: string, spare: readonly Identity[] = []): Identity[] {
+  const found: Identity[] = [];
+  const needle = Buffer.from(`${tag}\0`);
+  for (const pid of pids()) {
+    if (pid === process.pid || spare.some((s) => s.pid === pid && isAlive(s))) continue;
+    if (!hasTag(pid, needle)) continue;
+    const identity = readIdentity(pid);
+    if (identity !== undefined) found.push(identity);
+  }
+  return found;
+}
+
+function hasTag(pid: number, needle: Buffer): boolean {
+  try {
+    const environ = readFileSync(`/proc/${pid}/environ`);
+    for (let at = environ.indexOf(needle); at !== -1; at = environ.indexOf(needle, at + 1))
+      if (at === 0 || environ[at - 1] === 0) return true;
+    return false;
+  } catch {
+    return false; // Gone, or another user's.
+  }
+}
+
+/** How long leftovers get between TERM and KILL. */
+const sweepGraceMs = 1_000;
+/** A process that forks while it is swept is found again; more rounds than this means that something fights back. */
+const maxSweeps = 5;
+
+/** Ends everything that carries `tag`, except `spare`; returns how many processes were ended. */
+export async function sweep(tag: string, spare: readonly Identity[] = []): Promise<number> {
+  const ended = new Set<number>();
+  for (let round = 0; round < maxSweeps; round++) {
+    const left = tagged(tag, spare);
+    if (left.length === 0) break;
+    for (const { pid } of left) ended.add(pid);
+    await Promise.all(left.map((identity) => endProcess(identity, sweepGraceMs)));
+  }
+  return ended.size;
+}

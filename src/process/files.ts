@@ -1,0 +1,125 @@
+/** Files as signals between processes: waiting for one to appear, following one as it grows. Events first, a slow poll behind. */
+import {
+  type FSWatcher,
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  watch,
+} from "node:fs";
+import { join } from "node:path";
+
+/** inotify can lose an event (queue overflow, a file system without it); a poll this often repairs that. */
+const pollMs = 1_000;
+
+/**
+ * The first of `names` that exists in `dir`; undefined after `timeoutMs` or once `signal` aborts.
+ */
+export function awaitFile(
+  dir: string,
+  names: readonly string[],
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const found = (): string | undefined => names.find((name) => existsSync(join(dir, name)));
+    const finish = (name: string | undefined): void => {
+      clearTimeout(timer);
+      clearInterval(poll);
+      watcher?.close();
+      signal?.removeEventListener("abort", onAbort);
+      resolve(name);
+    };
+    const look = (): void => {
+      const name = found();
+      if (name !== undefined) finish(name);
+    };
+    const onAbort = (): void => finish(undefined);
+    const timer = Number.isFinite(timeoutMs)
+      ? setTimeout(() => finish(found()), timeoutMs)
+      : undefined;
+    const poll = setInterval(look, pollMs);
+    const watcher = tryWatch(dir, look);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) finish(undefined);
+    else look();
+  });
+}
+
+function tryWatch(path: string, listener: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(path, listener);
+    watcher.on("error", () => watcher.close());
+    return watcher;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface Follow {
+  /** Reads everything that is there now, and resolves. */
+  drain(): Promise<void>;
+  stop(): void;
+}
+
+const chunkBytes = 256 * 1024;
+
+/**
+ * Calls `onLine` for every whole line of a growing file from byte `from` on, with the byte behind it. Lines end at `\n` only
+ * (JSON may hold U+2028). A torn last line is kept until it is whole. The file may not exist yet.
+ */
+export function follow(
+  path: string,
+  from: number,
+  onLine: (line: Buffer, end: number) => void,
+): Follow {
+  let fd: number | undefined;
+  let position = from;
+  let rest: Buffer = Buffer.alloc(0);
+  const buffer = Buffer.alloc(chunkBytes);
+
+  const read = (): void => {
+    if (fd === undefined) {
+      if (!existsSync(path)) return;
+      fd = openSync(path, "r");
+    }
+    while (fstatSync(fd).size > position) {
+      const size = readSync(fd, buffer, 0, buffer.length, position);
+      if (size === 0) return;
+      position += size;
+      rest = emitLines(Buffer.concat([rest, buffer.subarray(0, size)]), position, onLine);
+    }
+  };
+  const dir = join(path, "..");
+  const watcher = tryWatch(dir, read);
+  const poll = setInterval(read, pollMs);
+  read();
+  return {
+    async drain() {
+      read();
+    },
+    stop() {
+      watcher?.close();
+      clearInterval(poll);
+      if (fd !== undefined) closeSync(fd);
+      fd = undefined;
+      position = Number.POSITIVE_INFINITY;
+    },
+  };
+}
+
+/** Emits the whole lines of `bytes`, whose last byte is at `end`; returns what is left. */
+function emitLines(
+  bytes: Buffer,
+  end: number,
+  onLine: (line: Buffer, end: number) => void,
+): Buffer {
+  let start = 0;
+  for (let newline = bytes.indexOf(10); newline !== -1; newline = bytes.indexOf(10, start)) {
+    const line = bytes.subarray(start, newline);
+    start = newline + 1;
+    if (line.length > 0) onLine(Buffer.from(line), end - (bytes.length - start));
+  }
+  return Buffer.from(bytes.subarray(start));
+}
