@@ -109,7 +109,7 @@ export async function startShim(command: ShimCommand): Promise<ShimState> {
     | NodeJS.WritableStream
     | undefined;
   secretPipe?.on("error", () => {}); // The command ended without reading it; its exit says why.
-  secretPipe?.end(command.secret);
+  if (command.secret !== undefined) secretPipe?.end(command.secret);
   child.unref();
   const up = awaitFile(dir, ["id", "exit"], idTimeoutMs);
   const seen = await Promise.race([up, failed]);
