@@ -3,7 +3,8 @@
  * the time, O(open attempts). It never chooses: an effect is due because an event says so, until an event ends it.
  */
 import type { Basis, Due, Effect, Handover } from "./effects.ts";
-import { gateOf, isHeld, specOf, verifiedHead } from "./queries.ts";
+import { phaseKey, sessionKey, snapshotRef } from "./keys.ts";
+import { gateOf, isHeld, specOf } from "./queries.ts";
 import type { Attempt, Phase, State } from "./state.ts";
 
 /** What should be happening at `now`. */
@@ -25,7 +26,7 @@ function pushEffects(effects: Effect[], state: State, attempt: Attempt): void {
     effects.push({
       ...base,
       do: "session",
-      key: `session:${attempt.id}:${process.n}`,
+      key: sessionKey(attempt.id, process.n),
       n: process.n,
       resume,
     });
@@ -46,6 +47,7 @@ function pushEffects(effects: Effect[], state: State, attempt: Attempt): void {
 }
 
 type Base = Pick<Effect, "att" | "attempt" | "spec">;
+type Keyed = Base & Pick<Effect, "key">;
 
 /** What the live session is to hear: answers, and while its round holds a slot, messages. */
 function pushTalk(effects: Effect[], base: Base, n: number): void {
@@ -72,40 +74,33 @@ function pushTalk(effects: Effect[], base: Base, n: number): void {
       });
 }
 
-function phaseEffect(state: State, base: Base): Effect | undefined {
-  const { attempt } = base;
+function phaseEffect(state: State, of: Base): Effect | undefined {
+  const { attempt } = of;
   const { phase } = attempt;
+  const base = { ...of, key: phaseKey(attempt) ?? "" };
   switch (phase.at) {
     case "provisioning":
       if (isHeld(state, attempt)) return undefined;
       return {
         ...base,
         do: "provision",
-        key: `provision:${attempt.id}:${phase.try}`,
         ...standsOn(state, base),
       };
     case "settling":
-      return attempt.park === null ? settlingEffect(base, phase) : undefined;
+      return attempt.park === null ? settlingEffect(base, phase.step) : undefined;
     case "verifying": {
       if (!phase.admitted) return undefined;
       const commands = gateOf(state, base.spec) ?? [];
-      return {
-        ...base,
-        do: "gate",
-        key: `gate:${attempt.id}:${phase.head.commit}:${phase.try}`,
-        head: phase.head,
-        on: "head",
-        commands,
-      };
+      return { ...base, do: "gate", head: phase.head, on: "head", commands };
     }
     case "queued":
-      return isHeld(state, attempt) ? undefined : queueEffect(state, base, phase);
+      return attempt.park === null ? queueEffect(state, base, phase) : undefined;
     case "ending":
       if (attempt.process.is !== "none" || phase.saved || attempt.park !== null) return undefined;
-      return { ...base, do: "snapshot", ...snapshotOf(attempt) };
+      return { ...base, do: "snapshot", ref: snapshotRef(attempt) };
     case "ended":
       if (attempt.process.is !== "none") return undefined;
-      return { ...base, do: "retire", key: `retire:${attempt.id}`, outcome: phase.outcome };
+      return { ...base, do: "retire", outcome: phase.outcome };
     case "idle":
     case "working":
     case "verified":
@@ -113,66 +108,36 @@ function phaseEffect(state: State, base: Base): Effect | undefined {
   }
 }
 
-function settlingEffect(base: Base, phase: Phase & { at: "settling" }): Effect {
-  const { attempt } = base;
-  const k = attempt.snapshots;
-  switch (phase.step) {
+function settlingEffect(base: Keyed, step: (Phase & { at: "settling" })["step"]): Effect {
+  switch (step) {
     case "snapshot":
-      return { ...base, do: "snapshot", ...snapshotOf(attempt) };
+      return { ...base, do: "snapshot", ref: snapshotRef(base.attempt) };
     case "inspect":
-      return {
-        ...base,
-        do: "inspect",
-        key: `inspect:${attempt.id}:${k}:${attempt.head?.commit ?? ""}`,
-      };
+      return { ...base, do: "inspect" };
     case "commit":
-      return { ...base, do: "commit", key: `commit:${attempt.id}:${k}` };
+      return { ...base, do: "commit" };
   }
 }
 
-function snapshotOf(attempt: Attempt): { key: string; ref: string } {
-  const n = attempt.snapshots + 1;
-  return { key: `snapshot:${attempt.id}:${n}`, ref: `refs/muster/attempts/${attempt.id}/${n}` };
-}
-
+/** A landing that is under way goes on under a pause, as a round does; a park holds it up. */
 function queueEffect(
   state: State,
-  base: Base,
-  phase: Phase & { at: "queued" },
+  base: Keyed,
+  { head, step }: Phase & { at: "queued" },
 ): Effect | undefined {
-  const { attempt } = base;
-  const { step } = phase;
   switch (step.is) {
     case "waiting":
       return undefined;
     case "merging":
-      return {
-        ...base,
-        do: "merge",
-        key: `merge:${attempt.id}:${phase.head.commit}:${phase.try}`,
-        head: phase.head,
-      };
+      return { ...base, do: "merge", head };
     case "gating": {
       if (!step.admitted) return undefined;
+      const { commit, tree } = step.merge;
       const commands = gateOf(state, base.spec) ?? [];
-      const head = { commit: step.merge.commit, tree: step.merge.tree };
-      return {
-        ...base,
-        do: "gate",
-        key: `gate:${attempt.id}:${head.commit}:${phase.try}`,
-        head,
-        on: "merge",
-        commands,
-      };
+      return { ...base, do: "gate", head: { commit, tree }, on: "merge", commands };
     }
     case "landing":
-      return {
-        ...base,
-        do: "land",
-        key: `land:${attempt.id}:${step.merge.commit}:${phase.try}`,
-        head: phase.head,
-        merge: step.merge,
-      };
+      return { ...base, do: "land", head, merge: step.merge };
   }
 }
 
@@ -186,7 +151,7 @@ function standsOn(
   const run = state.runs.get(attempt.run);
   for (const need of spec.needs) {
     const needed = run?.tasks.get(need.key);
-    const head = needed && verifiedHead(state, needed);
+    const head = attempt.basis[need.key];
     if (needed === undefined || head === undefined) continue;
     if (need.merge) basis.push({ key: need.key, head });
     else if (needed.spec.artifacts.length > 0)

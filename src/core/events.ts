@@ -87,6 +87,7 @@ export type AttemptEvent =
       readonly session: Uuid;
       readonly seed: Uuid;
       readonly runner: RunnerName;
+      readonly basis: Readonly<Record<TaskKey, Sha>>;
     } & OfAttempt)
   | ({ readonly type: "attempt.provisioned"; readonly worktree: Worktree } & OfAttempt)
   | ({ readonly type: "attempt.provision_failed"; readonly why: string } & OfAttempt)

@@ -154,7 +154,7 @@ export type Observed =
       readonly passed: boolean;
     }
   | { readonly saw: "gate_broken"; readonly commit: Sha; readonly why: string }
-  | { readonly saw: "merged"; readonly merge: Merge; readonly proved: boolean }
+  | { readonly saw: "merged"; readonly merge: Merge }
   | { readonly saw: "merge_conflicts"; readonly target: Sha; readonly paths: readonly string[] }
   | { readonly saw: "target_missing"; readonly why: string }
   | { readonly saw: "landed"; readonly commit: Sha; readonly followed: string | null }

@@ -1,7 +1,7 @@
 /** Questions about a state that several rules ask. Pure reads; nothing is stored that can be asked here. */
 import type { AttemptId, Sha, TaskKey } from "./ids.ts";
 import type { TaskSpec } from "./plan.ts";
-import type { Attempt, Process, Run, State, Task } from "./state.ts";
+import type { Ask, Attempt, Head, Process, Run, State, Task } from "./state.ts";
 
 export function specOf(state: State, attempt: Attempt): TaskSpec {
   const spec = state.runs.get(attempt.run)?.tasks.get(attempt.task)?.spec;
@@ -45,6 +45,19 @@ export function needState(
   return verifiedHead(state, needed) === undefined ? "open" : "met";
 }
 
+/** True where everything that a task's commits stand on is on the target. */
+export function hasLandedBasis(run: Run, { needs }: TaskSpec): boolean {
+  return needs.every((need) => {
+    const is = run.tasks.get(need.key)?.state.is;
+    return !need.merge || is === "landed" || is === "done";
+  });
+}
+
+/** True where `head` has the very tree that the attempt began with. */
+export function changesNothing({ worktree }: Attempt, head: Head): boolean {
+  return worktree !== null && worktree.baseTree === head.tree;
+}
+
 /** The gate commands of a task: said, or accepted by a person for its project; null = none accepted yet. */
 export function gateOf(state: State, spec: TaskSpec): readonly string[] | null {
   if (spec.gateFrom === "said") return spec.gate ?? [];
@@ -58,6 +71,11 @@ export function unsent(attempt: Attempt): boolean {
 
 export function openAsks(attempt: Attempt): Attempt["asks"] {
   return attempt.asks.filter((ask) => ask.answer === null);
+}
+
+/** The oldest open question of muster itself: it waits for a person's word, not for a session. */
+export function ownAsk(attempt: Attempt): Ask | undefined {
+  return openAsks(attempt).find(({ tool }) => tool === null);
 }
 
 export function isLive(process: Process): process is Extract<Process, { is: "starting" | "live" }> {
@@ -95,4 +113,14 @@ export function attemptsOf(state: State, run: Run): ReadonlyMap<AttemptId, Attem
 /** Address of a task: `run/task`. */
 export function address(run: string, task: TaskKey): string {
   return `${run}/${task}`;
+}
+
+/** True where no attempt but `att` is open in a project, and no task of an open run waits to start one there. */
+export function isLastOf(state: State, project: string, att: AttemptId): boolean {
+  for (const attempt of state.attempts.values())
+    if (attempt.id !== att && specOf(state, attempt).project === project) return false;
+  for (const run of state.runs.values())
+    for (const task of run.tasks.values())
+      if (task.state.is === "pending" && task.spec.project === project) return false;
+  return true;
 }

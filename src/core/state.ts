@@ -116,7 +116,12 @@ export type Phase =
   /** A round is in flight. */
   | { readonly at: "working"; readonly since: number }
   /** Between a round's end and its gate: snapshot, look, and where needed commit what was left. */
-  | { readonly at: "settling"; readonly step: "snapshot" | "inspect" | "commit" }
+  | {
+      readonly at: "settling";
+      readonly step: "snapshot" | "inspect" | "commit";
+      /** muster committed what was left: what is dirty now can't be committed. */
+      readonly committed: boolean;
+    }
   | {
       readonly at: "verifying";
       readonly head: Head;
@@ -246,9 +251,13 @@ export interface Attempt {
   readonly starts: number;
   /** Bytes of the current start's stream that are folded into events. */
   readonly offset: number;
+  /** The commits of what it needs, as they were when it was admitted: what it stands on. */
+  readonly basis: Readonly<Record<TaskKey, Sha>>;
   readonly worktree: Worktree | null;
   /** The branch it was given, also after its worktree is gone. */
   readonly branch: string | null;
+  /** The commit it started from, also after its worktree is gone. */
+  readonly base: Sha | null;
   readonly mail: readonly Message[];
   readonly asks: readonly Ask[];
   readonly usage: Usage;
@@ -258,6 +267,8 @@ export interface Attempt {
   readonly gates: readonly GateEvidence[];
   /** Snapshots so far; the next ref ends in `snapshots + 1`. */
   readonly snapshots: number;
+  /** Gates in a row that could not be run. */
+  readonly brokenGates: number;
   readonly fixes: number;
   readonly reminders: number;
   readonly conflicts: number;

@@ -27,7 +27,7 @@ export function commitText(): string {
 export function fixText(failed: GateEvidence): string {
   const how = failed.exit === null ? "did not finish in time" : `exited ${failed.exit}`;
   return [
-    `The result is not accepted yet: \`${failed.command}\` ${how} on commit ${failed.commit.slice(0, 12)}${failed.on === "merge" ? ", merged with the target as it would land" : ""}.`,
+    `The gate is red: \`${failed.command}\` ${how} on commit ${failed.commit.slice(0, 12)}${failed.on === "merge" ? ", merged with the target as it would land" : ""}. The result is not accepted yet.`,
     "",
     "The end of its output:",
     "```",

@@ -90,7 +90,7 @@ function attemptStateName(state: State, attempt: Attempt): TaskStateName {
   if (openAsks(attempt).length > 0) return "asking";
   if (attempt.park !== null) return "parked";
   const { phase } = attempt;
-  if (isHeld(state, attempt) && phase.at !== "working") return "paused";
+  if (isHeld(state, attempt) && rests(attempt)) return "paused";
   switch (phase.at) {
     case "provisioning":
       return "provisioning";
@@ -106,6 +106,26 @@ function attemptStateName(state: State, attempt: Attempt): TaskStateName {
     case "ending":
     case "ended":
       return phase.outcome.is;
+  }
+}
+
+/** True where a pause takes hold: nothing of the attempt is under way. */
+function rests({ phase, slot }: Attempt): boolean {
+  switch (phase.at) {
+    case "working":
+      return !slot;
+    case "verifying":
+      return !phase.admitted;
+    case "queued":
+      return phase.step.is === "waiting";
+    case "provisioning":
+    case "idle":
+    case "verified":
+      return true;
+    case "settling":
+    case "ending":
+    case "ended":
+      return false;
   }
 }
 
@@ -204,7 +224,8 @@ function moves(state: State, run: Run, task: Task): boolean {
   if (attempt === undefined) return true;
   if (name === "parked") return attempt.park?.until !== null;
   if (name === "asking") return openAsks(attempt).some(({ deadlineAt }) => deadlineAt !== null);
-  if (attempt.phase.at === "idle") return spent(state, run) < run.usd;
+  if (attempt.phase.at === "idle" || (attempt.phase.at === "working" && !attempt.slot))
+    return attempt.slot || spent(state, run) < run.usd;
   if (attempt.phase.at === "verified")
     return attempt.phase.approved && task.spec.needs.every((need) => canLand(state, run, need.key));
   return true;

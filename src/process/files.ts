@@ -77,18 +77,23 @@ export function follow(
   let fd: number | undefined;
   let position = from;
   let rest: Buffer = Buffer.alloc(0);
+  let stopped = false;
   const buffer = Buffer.alloc(chunkBytes);
+  /** A listener may stop it in the middle of a chunk. */
+  const tell = (line: Buffer, end: number): void => {
+    if (!stopped) onLine(line, end);
+  };
 
   const read = (): void => {
     if (fd === undefined) {
-      if (!existsSync(path)) return;
+      if (stopped || !existsSync(path)) return;
       fd = openSync(path, "r");
     }
-    while (fstatSync(fd).size > position) {
+    while (fd !== undefined && fstatSync(fd).size > position) {
       const size = readSync(fd, buffer, 0, buffer.length, position);
       if (size === 0) return;
       position += size;
-      rest = emitLines(Buffer.concat([rest, buffer.subarray(0, size)]), position, onLine);
+      rest = emitLines(Buffer.concat([rest, buffer.subarray(0, size)]), position, tell);
     }
   };
   const dir = join(path, "..");
@@ -102,9 +107,9 @@ export function follow(
     stop() {
       watcher?.close();
       clearInterval(poll);
+      stopped = true;
       if (fd !== undefined) closeSync(fd);
       fd = undefined;
-      position = Number.POSITIVE_INFINITY;
     },
   };
 }

@@ -40,23 +40,36 @@ export interface Fold {
 export function foldStream(onEvent: (event: AgentEvent) => void): Fold {
   const unknown = new Map<string, number>();
   const seenTurns = new Set<string>();
+  const taken = new Set<string>();
   let results: Result[] = [];
-  let completed = false;
+  /** How the newest message was closed; it ends a round only where no result does. */
+  let closed: "completed" | "cancelled" | null = null;
   let totalUsd = 0;
   let limit: { resetsAt: number | null; window: string | null } | undefined;
 
   const endRound = (emit: Emit): void => {
     const last = results.at(-1);
-    if (last === undefined && !completed) return;
+    if (last === undefined && closed === null) return;
     const usd = results.reduce((sum, result) => sum + result.usd, 0);
+    const without = closed === "cancelled" ? ({ is: "interrupted" } as const) : "void";
     emit({
       is: "round_ended",
-      failure: last === undefined ? "void" : last.failure,
+      failure: last === undefined ? without : last.failure,
       text: last?.text ?? "",
       usd,
     });
     results = [];
-    completed = false;
+    closed = null;
+  };
+
+  const onLifecycle = (json: Json, emit: Emit): void => {
+    const uuid = text(json, "command_uuid");
+    const state = text(json, "state");
+    if (state === "completed" || state === "cancelled") closed = state;
+    // A message from before a resume is only ever said to be completed: that it was taken follows from any state.
+    if (uuid === null || taken.has(uuid)) return;
+    taken.add(uuid);
+    emit({ is: "taken", uuid });
   };
 
   const onSystem = (json: Json, emit: Emit): void => {
@@ -136,14 +149,9 @@ export function foldStream(onEvent: (event: AgentEvent) => void): Fold {
       case "result":
         onResult(json);
         return;
-      case "command_lifecycle": {
-        const uuid = text(json, "command_uuid");
-        const state = text(json, "state");
-        if (uuid !== null && (state === "queued" || state === "started"))
-          emit({ is: "taken", uuid });
-        if (state === "completed") completed = true;
+      case "command_lifecycle":
+        onLifecycle(json, emit);
         return;
-      }
       case "control_request":
         onControlRequest(json, emit);
         return;
@@ -275,6 +283,8 @@ export function classify(
     return { is: "max_budget" };
   if (reason === "aborted_streaming" || reason === "aborted_tools") return { is: "interrupted" };
   if (reason !== "api_error") return { is: "agent", detail };
+  // Without a login there was no request, so there is no status.
+  if (status === null && detail.startsWith("Not logged in")) return { is: "credentials", detail };
   if (status === 401 || status === 403 || status === 402) return { is: "credentials", detail };
   if (status === 429)
     return {

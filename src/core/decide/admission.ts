@@ -3,10 +3,22 @@
  * their own slots; live processes by `resident`; landings one at a time per lane. What is already under way goes first, then
  * tasks in the plan's order.
  */
-import { type Decision, endSession, queueMessage } from "./decision.ts";
+import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import { type AttemptId, attemptId } from "../ids.ts";
 import type { Capacity } from "../inputs.ts";
-import { isHeld, isLive, laneOf, needState, openAsks, specOf, spent } from "../queries.ts";
+import {
+  changesNothing,
+  hasLandedBasis,
+  isHeld,
+  isLive,
+  laneOf,
+  needState,
+  openAsks,
+  ownAsk,
+  specOf,
+  spent,
+  verifiedHead,
+} from "../queries.ts";
 import type { Attempt, Run, Task } from "../state.ts";
 import { promptText } from "../texts.ts";
 
@@ -46,7 +58,7 @@ function measure(d: Decision): Load {
     if (phase.at === "verifying" && phase.admitted) load.gates += 1;
     if (phase.at !== "queued" || phase.step.is === "waiting") continue;
     if (phase.step.is === "gating" && phase.step.admitted) load.gates += 1;
-    if (!isHeld(d.state, attempt)) load.lanes.add(laneOf(specOf(d.state, attempt)));
+    load.lanes.add(laneOf(specOf(d.state, attempt)));
   }
   return load;
 }
@@ -67,20 +79,21 @@ function hasRoom(load: Load, run: Run, plan: string, capacity: Capacity): boolea
   );
 }
 
-/** A proved attempt enters the queue once it is approved where it must be, and all that it stands on has landed. */
+/**
+ * A proved attempt enters the queue once it is approved where it must be, and all that it stands on has landed. Without changes
+ * of its own it is done then, not before: what it stands on may still fail.
+ */
 function enterQueue(d: Decision, attempt: Attempt): void {
   const { phase } = attempt;
   if (phase.at !== "verified" || !phase.approved || isHeld(d.state, attempt)) return;
   const run = d.state.runs.get(attempt.run);
   const task = run?.tasks.get(attempt.task);
   if (run === undefined || task === undefined) return;
-  const landed = task.spec.needs.every((need) => !need.merge || isLandedNeed(run, need.key));
-  if (landed) d.of(attempt.id, { type: "queue.entered", head: phase.head });
-}
-
-function isLandedNeed(run: Run, key: string): boolean {
-  const is = run.tasks.get(key)?.state.is;
-  return is === "landed" || is === "done";
+  if (!hasLandedBasis(run, task.spec)) return;
+  const { head } = phase;
+  if (changesNothing(attempt, head))
+    windDown(d, attempt.id, { is: "done", reason: "no_changes", head: head.commit });
+  else d.of(attempt.id, { type: "queue.entered", head });
 }
 
 function byEntry(d: Decision): Attempt[] {
@@ -99,9 +112,9 @@ function admitLanding(d: Decision, attempt: Attempt, load: Load): void {
 }
 
 function admitGate(d: Decision, attempt: Attempt, load: Load, capacity: Capacity): void {
-  if (load.gates >= capacity.gates || isHeld(d.state, attempt)) return;
+  if (load.gates >= capacity.gates || attempt.park !== null) return;
   const { phase } = attempt;
-  if (phase.at === "verifying" && !phase.admitted) {
+  if (phase.at === "verifying" && !phase.admitted && !isHeld(d.state, attempt)) {
     load.gates += 1;
     d.of(attempt.id, { type: "gate.admitted", commit: phase.head.commit, on: "head" });
   } else if (phase.at === "queued" && phase.step.is === "gating" && !phase.step.admitted) {
@@ -119,6 +132,7 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
     if (attempt.slot || openAsks(attempt).length > 0) return;
   } else if (phase.at !== "idle" || attempt.mail.length === 0 || attempt.process.is === "ending")
     return;
+  if (ownAsk(attempt) !== undefined) return;
   const { plan } = specOf(d.state, attempt);
   const needsProcess = attempt.process.is === "none";
   if (!attempt.slot) {
@@ -155,7 +169,7 @@ function admitTasks(d: Decision, { id }: Run, load: Load, capacity: Capacity): v
     if ((load.ofRun.get(id) ?? 0) >= run.parallel || load.rounds >= capacity.parallel) return;
     if (!isReady(d, run, task) || !hasRoom(load, run, task.spec.plan, capacity)) continue;
     take(load, { run: id }, task.spec.plan);
-    admitTask(d, id, key, task);
+    admitTask(d, run, key, task);
   }
 }
 
@@ -165,11 +179,18 @@ function isReady(d: Decision, run: Run, task: Task): boolean {
   return task.spec.needs.every((need) => needState(d.state, run, task, need) === "met");
 }
 
-function admitTask(d: Decision, run: Run["id"], key: string, task: Task): void {
+function admitTask(d: Decision, { id: run, tasks }: Run, key: string, task: Task): void {
   const n = (d.state.runs.get(run)?.attempts ?? 0) + 1;
   const att: AttemptId = attemptId(run, n);
+  const basis: Record<string, string> = {};
+  for (const need of task.spec.needs) {
+    const needed = tasks.get(need.key);
+    const head = needed && verifiedHead(d.state, needed);
+    if (head !== undefined) basis[need.key] = head;
+  }
   d.emit({
     type: "attempt.admitted",
+    basis,
     run,
     task: key,
     att,

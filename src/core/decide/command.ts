@@ -5,7 +5,7 @@ import { type Decision, endSession, queueMessage, windDown } from "./decision.ts
 import { Fault, never } from "../fault.ts";
 import type { AttemptId, RunId, TaskKey } from "../ids.ts";
 import type { Command } from "../inputs.ts";
-import { gateOf, openAsks, specOf } from "../queries.ts";
+import { gateOf, openAsks, ownAsk, specOf } from "../queries.ts";
 import type { Answer, Ask, Attempt, Run, Task } from "../state.ts";
 
 export function decideCommand(d: Decision, command: Command): void {
@@ -210,9 +210,12 @@ function toAnswer(ask: Ask, given: Extract<Command, { type: "answer" }>["answer"
 
 /** AskUserQuestion takes its answers by question text; one text answers all of them. */
 function questionAnswers(input: unknown, text: string): Record<string, string> {
-  const questions =
-    (input as { questions?: readonly { question?: unknown }[] } | null)?.questions ?? [];
-  return Object.fromEntries(questions.map(({ question }) => [String(question), text]));
+  const questions: unknown = (input as { questions?: unknown } | null)?.questions;
+  if (!Array.isArray(questions)) return {};
+  const asked = questions.map((one: { question?: unknown } | null) => one?.question);
+  return Object.fromEntries(
+    asked.filter((question) => typeof question === "string").map((question) => [question, text]),
+  );
 }
 
 function approve(d: Decision, { run, task, gate }: Extract<Command, { type: "approve" }>): void {
@@ -229,7 +232,7 @@ function approve(d: Decision, { run, task, gate }: Extract<Command, { type: "app
     d.of(attempt.id, { type: "attempt.approved", commit: attempt.phase.head.commit, gateless });
     return;
   }
-  if (spec.gate === null || spec.gate.length === 0)
+  if (spec.gateFrom === "said" || spec.gate === null || spec.gate.length === 0)
     throw new Fault("refused", `no gate is proposed for ${run}/${task}`, {
       remedy: "add `gate:` to muster.yaml, then: muster retry",
     });
@@ -249,7 +252,7 @@ function proveAgain(d: Decision, att: AttemptId, project: string): void {
 
 function reject(d: Decision, { run, task, because }: Extract<Command, { type: "reject" }>): void {
   const attempt = requireActive(d, run, task);
-  const ask = openAsks(attempt).find(({ tool }) => tool === null);
+  const ask = ownAsk(attempt);
   if (ask === undefined)
     throw new Fault("refused", `${run}/${task} does not wait for a word of yours`, {
       remedy: `muster tell ${run}/${task} TEXT`,

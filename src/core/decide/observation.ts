@@ -6,6 +6,8 @@ import { type Decision, endSession, windDown } from "./decision.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observation, Observed } from "../inputs.ts";
+import { phaseKey, snapshotRef, startOf } from "../keys.ts";
+import type { Attempt } from "../state.ts";
 
 /** Provisioning is tried this often before the task fails. */
 const maxProvisionTries = 3;
@@ -14,32 +16,34 @@ export function decideObservation(d: Decision, observation: Observation): void {
   const { att } = observation;
   const attempt = d.state.attempts.get(att);
   if (attempt === undefined) return;
+  const isDue = observation.key === phaseKey(attempt);
   switch (observation.saw) {
     case "provisioned":
     case "provision_failed":
     case "provision_conflicts":
-      decideProvision(d, att, observation);
+      if (isDue) decideProvision(d, att, observation);
       return;
     case "inspected":
     case "inspect_failed":
     case "committed":
-      decideInspection(d, att, observation);
+      if (isDue) decideInspection(d, att, observation);
       return;
     case "gated":
     case "gate_broken":
-      decideGate(d, att, observation);
+      decideGate(d, att, observation, isDue);
       return;
     case "merged":
     case "merge_conflicts":
     case "target_missing":
-      decideMerge(d, att, observation);
+      if (isDue) decideMerge(d, att, observation);
       return;
     case "landed":
     case "target_moved":
     case "checkout_in_the_way":
-      decideLanding(d, att, observation);
+      if (isDue || observation.saw === "landed") decideLanding(d, att, observation);
       return;
     case "snapshot":
+      if (observation.ref !== snapshotRef(attempt)) return;
       d.of(att, {
         type: "snapshot.taken",
         ref: observation.ref,
@@ -48,29 +52,29 @@ export function decideObservation(d: Decision, observation: Observation): void {
       });
       return;
     case "snapshot_failed":
-      if (attempt.phase.at === "settling" || attempt.phase.at === "ending")
-        parkFor(d, att, "disk", observation.why);
+      if (isDue) parkFor(d, att, "disk", observation.why);
       return;
     case "retired":
-      if (attempt.phase.at === "ended")
-        d.of(att, { type: "attempt.retired", ref: observation.ref });
+      if (isDue) d.of(att, { type: "attempt.retired", ref: observation.ref });
       return;
     case "kept":
-      if (attempt.phase.at === "ended") d.of(att, { type: "attempt.kept", why: observation.why });
+      if (isDue) d.of(att, { type: "attempt.kept", why: observation.why });
       return;
     default:
-      decideSession(d, att, observation);
+      if (isNews(attempt, observation)) decideSession(d, att, observation);
   }
+}
+
+/** False for what an earlier start said, and for what of this start's stream is folded already: it came twice. */
+function isNews({ starts, offset }: Attempt, observation: Observation): boolean {
+  if (startOf(observation.key) !== starts) return false;
+  return !("offset" in observation) || observation.offset > offset;
 }
 
 type Provision = Extract<Observed, { saw: `provision${string}` }>;
 
 function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
   const { phase } = d.attempt(att);
-  if (seen.saw === "provisioned" && phase.at === "ending") {
-    d.of(att, { type: "attempt.provisioned", worktree: seen.worktree });
-    return;
-  }
   if (phase.at !== "provisioning") return;
   switch (seen.saw) {
     case "provisioned":

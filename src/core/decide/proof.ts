@@ -3,7 +3,7 @@ import { askPerson, parkFor } from "./round.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed } from "../inputs.ts";
-import { gateOf, specOf } from "../queries.ts";
+import { changesNothing, gateOf, hasLandedBasis, specOf } from "../queries.ts";
 import type { Attempt, GateEvidence, Head } from "../state.ts";
 import { commitText, fixText } from "../texts.ts";
 
@@ -27,19 +27,20 @@ export function decideInspection(
       if (attempt.phase.step === "commit") d.of(att, { type: "commit.made", head: seen.head });
       return;
     case "inspected":
-      if (attempt.phase.step === "inspect") onInspected(d, att, seen);
+      if (attempt.phase.step === "inspect")
+        onInspected(d, att, seen, seen.dirty && !attempt.phase.committed);
   }
 }
 
-function onInspected(d: Decision, att: AttemptId, seen: Saw<"inspected">): void {
+function onInspected(d: Decision, att: AttemptId, seen: Saw<"inspected">, dirty: boolean): void {
   const attempt = d.attempt(att);
   const spec = specOf(d.state, attempt);
-  const remind = seen.dirty && attempt.reminders === 0 && canSpend(d, attempt);
+  const remind = dirty && attempt.reminders === 0 && canSpend(d, attempt);
   d.of(att, {
     type: "head.read",
     head: seen.head,
     dirty: seen.dirty,
-    commitNext: seen.dirty && !remind,
+    commitNext: dirty && !remind,
   });
   if (seen.onTarget || !seen.related) {
     const why = seen.onTarget
@@ -47,8 +48,10 @@ function onInspected(d: Decision, att: AttemptId, seen: Saw<"inspected">): void 
       : "HEAD shares no history with its base";
     d.of(att, { type: "attempt.returned", why });
     askPerson(d, att, "conflict", why, null);
-  } else if (remind) queueMessage(d, att, "commit", commitText());
-  else if (seen.dirty) return;
+  } else if (attempt.mail.length > 0)
+    d.of(att, { type: "attempt.returned", why: "a message waits" });
+  else if (remind) queueMessage(d, att, "commit", commitText());
+  else if (dirty) return;
   else if (seen.outside.length > 0)
     onRed(d, att, checkFailed(seen.head, "paths", seen.outside, "changed outside of `paths`"));
   else if (seen.missing.length > 0)
@@ -86,17 +89,18 @@ function checkFailed(
   };
 }
 
-export function decideGate(d: Decision, att: AttemptId, seen: Saw<"gated" | "gate_broken">): void {
+/** What a gate showed of a commit is a fact in any case; it moves the attempt on where it is due. */
+export function decideGate(
+  d: Decision,
+  att: AttemptId,
+  seen: Saw<"gated" | "gate_broken">,
+  isDue: boolean,
+): void {
   const { phase } = d.attempt(att);
-  const commit = seen.saw === "gated" ? seen.head.commit : seen.commit;
-  const on = phase.at === "verifying" && phase.head.commit === commit ? "head" : "merge";
-  const merging =
-    phase.at === "queued" && phase.step.is === "gating" && phase.step.merge.commit === commit;
-  const isDue = (phase.at === "verifying" && on === "head") || merging;
   if (seen.saw === "gate_broken") {
     if (!isDue) return;
-    d.of(att, { type: "gate.broken", commit, why: seen.why });
-    if (phase.try >= maxGateTries)
+    d.of(att, { type: "gate.broken", commit: seen.commit, why: seen.why });
+    if (d.attempt(att).brokenGates >= maxGateTries)
       windDown(d, att, { is: "failed", reason: "provision_failed", detail: seen.why });
     else parkFor(d, att, "backoff", seen.why);
     return;
@@ -106,7 +110,7 @@ export function decideGate(d: Decision, att: AttemptId, seen: Saw<"gated" | "gat
   if (!isDue) return;
   const failed = seen.evidence.find((evidence) => evidence.exit !== 0);
   if (failed !== undefined) onRed(d, att, failed);
-  else if (merging) d.of(att, { type: "merge.verified" });
+  else if (phase.at === "queued") d.of(att, { type: "merge.verified" });
   else onVerified(d, att, seen.head);
 }
 
@@ -131,10 +135,12 @@ export function canSpend(d: Decision, attempt: Attempt): boolean {
 }
 
 function onVerified(d: Decision, att: AttemptId, head: Head): void {
-  const { worktree } = d.attempt(att);
-  const spec = specOf(d.state, d.attempt(att));
+  const attempt = d.attempt(att);
+  const spec = specOf(d.state, attempt);
+  const run = d.state.runs.get(attempt.run);
+  const unchanged = changesNothing(attempt, head);
   d.of(att, { type: "attempt.verified", head });
-  if (worktree !== null && worktree.baseTree === head.tree) {
+  if (unchanged && (spec.land === "none" || (run && hasLandedBasis(run, spec)))) {
     windDown(d, att, { is: "done", reason: "no_changes", head: head.commit });
     return;
   }
@@ -144,7 +150,7 @@ function onVerified(d: Decision, att: AttemptId, head: Head): void {
   }
   endSession(d, att, "verified", false);
   const gateless = gateOf(d.state, spec) === null;
-  if (gateless || spec.approval)
+  if (!unchanged && (gateless || spec.approval))
     askPerson(d, att, "approval", approvalText(gateless, spec.gate, head), head.commit);
   else d.of(att, { type: "attempt.approved", commit: head.commit, gateless: false });
 }

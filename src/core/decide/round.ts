@@ -3,7 +3,7 @@ import { type Decision, endSession, queueMessage, windDown } from "./decision.ts
 import type { AttemptId } from "../ids.ts";
 import type { Observed, RoundFailure } from "../inputs.ts";
 import { specOf, unsent } from "../queries.ts";
-import type { Answer, Ask, ParkReason } from "../state.ts";
+import type { Answer, Ask, ParkReason, Process } from "../state.ts";
 import { continueText, decideYourselfText, deniedText } from "../texts.ts";
 
 /** Resumes after crashes, stalls and agent errors since the last good round. */
@@ -11,6 +11,9 @@ const maxRecoveries = 3;
 /** First back-off; doubled each time. */
 const backoffMs = 2_000;
 const maxBackoffMs = 15 * 60_000;
+
+/** How the reason of an end for silence begins. */
+const stalled = "stalled:";
 
 type Saw<K extends Observed["saw"]> = Extract<Observed, { saw: K }>;
 
@@ -41,7 +44,7 @@ function openAsk(d: Decision, att: AttemptId, seen: Saw<"asked">): void {
   const waitMs = specOf(d.state, attempt).permissions.waitMs ?? run?.waitMs ?? null;
   const answer = policyAnswer(
     seen,
-    run?.remembered.get(seen.rule ?? ""),
+    seen.rule === null ? undefined : run?.remembered.get(seen.rule),
     run?.attended === true && waitMs !== 0,
   );
   const deadlineAt = seen.kind === "permission" && waitMs !== null ? d.now + waitMs : null;
@@ -93,7 +96,7 @@ export function decideRoundEnd(d: Decision, att: AttemptId, seen: Saw<"round_end
   });
   for (const ask of was.asks)
     d.of(att, { type: "ask.withdrawn", ask: ask.id, why: "its round is over" });
-  if (was.phase.at !== "working" || failure === null) return;
+  if (d.attempt(att).phase.at !== "settling" || failure === null) return;
   if (failure === "void") {
     queueMessage(d, att, "continue", continueText("its last message was already known"));
     return;
@@ -129,9 +132,12 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
       });
       endSession(d, att, "credentials", false);
       return;
-    case "interrupted":
-      queueMessage(d, att, "continue", continueText("it was interrupted"));
+    case "interrupted": {
+      const silent = stalledSince(d.attempt(att).process);
+      if (silent === null) queueMessage(d, att, "continue", continueText("it was interrupted"));
+      else recover(d, att, "stalled", silent);
       return;
+    }
     case "agent":
       recover(d, att, "agent_error", failure.detail);
   }
@@ -205,9 +211,15 @@ export function decideStall(d: Decision, att: AttemptId, seen: Saw<"stalled">): 
     endSession(
       d,
       att,
-      `stalled:silent for ${Math.round(seen.silentMs / 1000)} s during ${seen.during}`,
+      `${stalled}silent for ${Math.round(seen.silentMs / 1000)} s during ${seen.during}`,
       true,
     );
+}
+
+/** What is known of the silence that a process is ended for; null where it is not ended for one. */
+function stalledSince(process: Process): string | null {
+  if (process.is !== "ending" || !process.why.startsWith(stalled)) return null;
+  return process.why.slice(stalled.length);
 }
 
 export function decideExit(
@@ -233,11 +245,8 @@ export function decideExit(
     });
     return;
   }
-  const ended = was.process.is === "ending" ? was.process.why : null;
-  if (ended !== null && !ended.startsWith("stalled:")) {
-    if (!unsent(d.attempt(att))) queueMessage(d, att, "continue", continueText("it was paused"));
-    return;
-  }
-  if (ended !== null) recover(d, att, "stalled", ended.slice("stalled:".length));
-  else recover(d, att, "crashed", seen.why);
+  const silent = stalledSince(was.process);
+  if (silent !== null) recover(d, att, "stalled", silent);
+  else if (was.process.is !== "ending") recover(d, att, "crashed", seen.why);
+  else if (!unsent(d.attempt(att))) queueMessage(d, att, "continue", continueText("it was paused"));
 }

@@ -41,14 +41,21 @@ function expireAsks(d: Decision, attempt: Attempt): void {
   }
 }
 
+/** A task whose need broke fails; under way, where it stands on commits that will not land now. */
 function failBrokenNeeds(d: Decision, run: Run): void {
   for (const [key, task] of run.tasks) {
-    if (task.state.is !== "pending") continue;
-    const broken = task.spec.needs.find((need) => needState(d.state, run, task, need) === "broken");
+    if (isSettled(task)) continue;
+    const broken = task.spec.needs.find(
+      (need) =>
+        (task.state.is === "pending" || need.merge) &&
+        needState(d.state, run, task, need) === "broken",
+    );
     if (broken === undefined) continue;
     const needed = run.tasks.get(broken.key);
     const detail = `${broken.key} ended ${needed?.state.is ?? "missing"}`;
-    d.emit({ type: "task.failed", run: run.id, task: key, reason: "needs_failed", detail });
+    if (task.state.is === "active")
+      windDown(d, task.state.attempt, { is: "failed", reason: "needs_failed", detail });
+    else d.emit({ type: "task.failed", run: run.id, task: key, reason: "needs_failed", detail });
   }
 }
 

@@ -40,8 +40,10 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     process: { is: "none" },
     starts: 0,
     offset: 0,
+    basis: event.basis,
     worktree: null,
     branch: null,
+    base: null,
     mail: [],
     asks: [],
     usage: { turns: 0, usd: 0 },
@@ -49,6 +51,7 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     head: null,
     gates: [],
     snapshots: 0,
+    brokenGates: 0,
     fixes: 0,
     reminders: 0,
     conflicts: 0,
@@ -57,6 +60,12 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     cancelRequested: false,
     kept: null,
   });
+}
+
+/** A parked entry gives its lane to others; its landing starts anew. */
+function leavesLane(phase: Phase): Phase {
+  if (phase.at !== "queued") return phase;
+  return { ...phase, step: { is: "waiting" }, try: phase.try + 1 };
 }
 
 type Rest = Exclude<AttemptEvent, { type: "attempt.admitted" }>;
@@ -68,6 +77,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         ...a,
         worktree: event.worktree,
         branch: event.worktree.branch,
+        base: event.worktree.base,
         phase: a.phase.at === "provisioning" ? { at: "idle" } : a.phase,
       };
     case "attempt.provision_failed":
@@ -81,6 +91,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         ...a,
         park: event.park,
         slot: false,
+        phase: leavesLane(a.phase),
         recoveries: a.recoveries + (event.park.until === null ? 0 : 1),
       };
     case "attempt.unparked":
@@ -128,10 +139,14 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
       return {
         ...a,
         head: event.head,
-        phase: event.commitNext ? { at: "settling", step: "commit" } : a.phase,
+        phase: event.commitNext ? { at: "settling", step: "commit", committed: false } : a.phase,
       };
     case "commit.made":
-      return { ...a, head: event.head, phase: { at: "settling", step: "inspect" } };
+      return {
+        ...a,
+        head: event.head,
+        phase: { at: "settling", step: "inspect", committed: true },
+      };
     default:
       return evolveRound(a, event, at);
   }
@@ -143,10 +158,13 @@ function verifying(a: Attempt): Phase {
   return { at: "verifying", head: a.head, admitted: false, try: tries };
 }
 
-/** A message that waits (a person's word) is another round; without one the work is looked at. */
-function saved({ phase, mail }: Attempt): Phase {
-  if (phase.at === "settling")
-    return mail.length > 0 ? { at: "idle" } : { at: "settling", step: "inspect" };
-  if (phase.at === "ending") return { ...phase, saved: true };
+/**
+ * A message that waits (a person's word) is another round; without one the work is looked at. On the way out a snapshot counts
+ * once the process is gone.
+ */
+function saved({ phase, mail, process }: Attempt): Phase {
+  if (phase.at === "settling" && phase.step === "snapshot")
+    return mail.length > 0 ? { at: "idle" } : { at: "settling", step: "inspect", committed: false };
+  if (phase.at === "ending") return { ...phase, saved: process.is === "none" };
   return phase;
 }

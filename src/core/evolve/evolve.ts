@@ -10,6 +10,7 @@ import type {
 } from "../events.ts";
 import { evolveAttempt } from "./attempt.ts";
 import { never } from "../fault.ts";
+import type { AttemptId } from "../ids.ts";
 import type { State, TaskState } from "../state.ts";
 
 /** The state after one event. */
@@ -85,6 +86,8 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
       return;
     case "run.paused":
       draft.setRun({ ...draft.run(event.run), paused: true });
+      for (const { id, run } of draft.state.attempts.values())
+        if (run === event.run) releaseSlot(draft, id);
       return;
     case "run.resumed":
       draft.setRun({ ...draft.run(event.run), paused: false });
@@ -108,6 +111,14 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
   }
 }
 
+/** What is paused before its round has begun holds nobody else up. */
+function releaseSlot(draft: Edit, att: AttemptId): void {
+  const attempt = draft.attempt(att);
+  const { at } = attempt.phase;
+  if (attempt.slot && (at === "provisioning" || at === "idle"))
+    draft.setAttempt({ ...attempt, slot: false });
+}
+
 function applyTask(draft: Edit, event: TaskEvent, at: number): void {
   if (event.type === "task.added") {
     draft.setTask(event.run, event.task, {
@@ -128,6 +139,7 @@ function applyTask(draft: Edit, event: TaskEvent, at: number): void {
   switch (event.type) {
     case "task.paused":
       draft.setTask(event.run, event.task, { ...task, paused: true });
+      if (task.state.is === "active") releaseSlot(draft, task.state.attempt);
       return;
     case "task.resumed":
       draft.setTask(event.run, event.task, { ...task, paused: false });

@@ -24,10 +24,11 @@ export function evolveQueue(a: Attempt, event: GateOrQueue, at: number): Attempt
     case "gate.failed":
       return {
         ...a,
+        brokenGates: 0,
         gates: [...a.gates.filter((g) => !sameGate(g, event.evidence)), event.evidence],
       };
     case "gate.broken":
-      return { ...a, phase: gateAdmitted(a.phase, false) };
+      return { ...a, brokenGates: a.brokenGates + 1, phase: gateAdmitted(a.phase, false) };
     case "queue.entered":
       return {
         ...a,

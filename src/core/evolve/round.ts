@@ -57,7 +57,7 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         workedMs: worked(a, at),
         recoveries: event.outcome === "completed" ? 0 : a.recoveries,
         mail: a.mail.filter((m) => !m.taken),
-        phase: a.phase.at === "working" ? { at: "settling", step: "snapshot" } : a.phase,
+        phase: roundEnded(a),
       };
     case "session.planned":
       return {
@@ -87,6 +87,17 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
     default:
       return evolveQueue(a, event, at);
   }
+}
+
+/**
+ * What a round left is looked at, also where it ended while its predecessor's result was: a message that was sent as a round
+ * ended makes another one.
+ */
+function roundEnded({ phase, mail }: Attempt): Phase {
+  const another = phase.at === "idle" && mail.length > 0 && mail.every(({ taken }) => taken);
+  return phase.at === "working" || phase.at === "settling" || another
+    ? { at: "settling", step: "snapshot", committed: false }
+    : phase;
 }
 
 /** True where a message joins what is going on; else it starts another round and whatever was being proved is dropped. */

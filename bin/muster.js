@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+// Plain JavaScript for any Node ≥ 18: finds a Node that is new enough, then runs the CLI there (dist in the package, src in a clone).
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+const needed = [24, 11];
+const [major, minor] = process.versions.node.split(".").map(Number);
+const isNewEnough = major > needed[0] || (major === needed[0] && minor >= needed[1]);
+const entry = ["../dist/cli/main.js", "../src/cli/main.ts"]
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path));
+
+/** The Node that `scripts/setup.mjs` brings into a clone; the published package has none. */
+function besideUs() {
+  try {
+    const manifest = createRequire(import.meta.url).resolve(
+      `node-${process.platform}-${process.arch}/package.json`,
+    );
+    return manifest.replace(/package\.json$/, "bin/node");
+  } catch {
+    return undefined;
+  }
+}
+
+function reexec(node) {
+  const child = spawn(node, [...process.execArgv, entry, ...process.argv.slice(2)], {
+    stdio: "inherit",
+  });
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => child.kill(name));
+  child.on("error", (error) => {
+    process.stderr.write(`✗ cannot run ${node}: ${error.message}\n`);
+    process.exit(69);
+  });
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+if (process.platform === "win32") {
+  process.stderr.write(
+    "✗ muster does not run on native Windows\n↳ To use it there, run wsl --install, and muster inside of it\n",
+  );
+  process.exit(69);
+}
+const node = isNewEnough ? undefined : besideUs();
+if (isNewEnough) await import(entry);
+else if (node !== undefined && existsSync(node)) reexec(node);
+else {
+  process.stderr.write(
+    `✗ muster needs Node ${needed.join(".")} or newer, this is ${process.versions.node}\n↳ To install one, run nvm install 24\n`,
+  );
+  process.exit(69);
+}

@@ -1,0 +1,169 @@
+/** The client: the service over the socket. A daemon that can't be reached is Fault `daemon_unreachable`; its Faults come back as they were. */
+import { type IncomingMessage, request } from "node:http";
+import { Fault, type FaultCode, type FaultJson, exitCodes } from "../core/fault.ts";
+import { fromText } from "../core/serial.ts";
+import type { Event } from "../core/events.ts";
+import type { CommandRequest, RunRequest } from "./schema.ts";
+import type {
+  HostInfo,
+  Preview,
+  RunDetail,
+  RunSummary,
+  TranscriptLine,
+  VersionInfo,
+} from "./service.ts";
+
+export interface Client {
+  version(): Promise<VersionInfo>;
+  host(): Promise<HostInfo>;
+  stopHost(sessions: boolean): Promise<void>;
+  preview(request: RunRequest): Promise<Preview>;
+  start(request: RunRequest): Promise<string>;
+  runs(limit?: number): Promise<readonly RunSummary[]>;
+  run(id: string): Promise<RunDetail>;
+  command(request: CommandRequest): Promise<void>;
+  diff(run: string, task: string, stat: boolean): Promise<string>;
+  events(after: number, run: string | null, signal: AbortSignal): AsyncIterable<Event>;
+  transcript(
+    run: string,
+    task: string,
+    follow: boolean,
+    signal: AbortSignal,
+  ): AsyncIterable<TranscriptLine>;
+}
+
+/** A plan of 10,000 tasks is checked in a few seconds; a request that takes longer is stuck. */
+const timeoutMs = 120_000;
+
+export function client(socket: string): Client {
+  const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const response = await send(socket, method, path, body);
+    return JSON.parse(await readAll(response));
+  };
+  const encoded = (...parts: string[]): string => parts.map(encodeURIComponent).join("/");
+  return {
+    version: async () => (await call("GET", "/version")) as VersionInfo,
+    host: async () => ((await call("GET", "/host")) as { host: HostInfo }).host,
+    async stopHost(sessions) {
+      await call("POST", `/host/stop?sessions=${sessions ? 1 : 0}`);
+    },
+    preview: async (body) => ((await call("POST", "/plan", body)) as { plan: Preview }).plan,
+    start: async (body) => ((await call("POST", "/runs", body)) as { run: string }).run,
+    runs: async (limit = 20) =>
+      ((await call("GET", `/runs?limit=${limit}`)) as { runs: RunSummary[] }).runs,
+    run: async (id) => (await call("GET", `/runs/${encoded(id)}`)) as RunDetail,
+    async command(body) {
+      await call("POST", "/commands", body);
+    },
+    async diff(run, task, stat) {
+      return readAll(
+        await send(
+          socket,
+          "GET",
+          `/runs/${encoded(run)}/tasks/${encoded(task)}/diff?stat=${stat ? 1 : 0}`,
+        ),
+      );
+    },
+    events: (after, run, signal) => {
+      const query = run === null ? "" : `&run=${encodeURIComponent(run)}`;
+      return items<Event>(socket, `/events?after=${after}${query}`, signal);
+    },
+    transcript: (run, task, follow, signal) =>
+      items<TranscriptLine>(
+        socket,
+        `/runs/${encoded(run)}/tasks/${encoded(task)}/transcript?follow=${follow ? 1 : 0}`,
+        signal,
+      ),
+  };
+}
+
+function send(
+  socket: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      socketPath: socket,
+      method,
+      path,
+      headers: { "content-type": "application/json" },
+      ...(signal === undefined ? { timeout: timeoutMs } : { signal }),
+    };
+    const outgoing = request(options, (response) => {
+      if ((response.statusCode ?? 500) < 400) resolve(response);
+      else readAll(response).then((text) => reject(faultOf(text)), reject);
+    });
+    outgoing.on("timeout", () =>
+      outgoing.destroy(
+        new Fault("timed_out", `the daemon did not answer within ${timeoutMs / 1000} s`, {
+          remedy: "muster host status",
+        }),
+      ),
+    );
+    outgoing.on("error", (cause) =>
+      reject(cause instanceof Fault ? cause : unreachable(socket, cause)),
+    );
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+function unreachable(socket: string, cause: unknown): Fault {
+  return new Fault("daemon_unreachable", `no daemon answers on ${socket}`, {
+    remedy: "muster ls",
+    cause,
+  });
+}
+
+function faultOf(text: string): Fault {
+  try {
+    const { error } = JSON.parse(text) as { error: FaultJson };
+    const code: FaultCode = error.code in exitCodes ? error.code : "internal";
+    return new Fault(code, error.message, { remedy: error.remedy });
+  } catch {
+    return new Fault("internal", "the daemon's answer was not understood", {
+      remedy: "muster host status",
+    });
+  }
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Items of a server-sent event stream. Ends with the stream; throws the Fault that the daemon sends in the middle. */
+async function* items<T>(socket: string, path: string, signal: AbortSignal): AsyncIterable<T> {
+  const response = await send(socket, "GET", path, undefined, signal);
+  let rest = "";
+  response.setEncoding("utf8");
+  try {
+    for await (const chunk of response) {
+      const blocks = (rest + String(chunk)).split("\n\n");
+      rest = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const fields = new Map(
+          block
+            .split("\n")
+            .map((line): [string, string] => [
+              line.slice(0, line.indexOf(":")),
+              line.slice(line.indexOf(":") + 1).trimStart(),
+            ]),
+        );
+        const data = fields.get("data");
+        if (fields.get("event") === "end") return;
+        if (fields.get("event") === "fault") throw faultOf(`{"error":${data ?? "{}"}}`);
+        if (data !== undefined && data !== "") yield fromText(data) as T;
+      }
+    }
+  } catch (error) {
+    if (signal.aborted || error instanceof Fault) {
+      if (error instanceof Fault) throw error;
+      return;
+    }
+    throw unreachable(socket, error);
+  }
+}

@@ -1,0 +1,69 @@
+/** The wire: one zod schema for server and client. Responses carry `schema: 1`; errors are Faults. */
+import { z } from "zod";
+
+/** Raised when a request or an answer changes its meaning. */
+export const apiVersion = 1;
+
+/** Who asks: the allow-listed environment, and where their own configuration is. */
+const caller = {
+  env: z.record(z.string(), z.string()),
+  /** XDG_CONFIG_HOME; null where it is not set. */
+  configHome: z.string().nullable(),
+  /** CLAUDE_CONFIG_DIR; null where it is not set. */
+  claudeConfigDir: z.string().nullable(),
+};
+const callerSchema = z.object(caller);
+export type Caller = z.infer<typeof callerSchema>;
+
+export const runRequest = z.object({
+  /** Where `muster run` was called: decides the project. */
+  cwd: z.string().min(1),
+  sources: z.array(z.object({ path: z.string(), text: z.string() })),
+  prompts: z.array(z.string()),
+  options: z.object({
+    runner: z.enum(["claude-cli", "claude-sdk"]).optional(),
+    model: z.string().min(1).optional(),
+    target: z.string().min(1).optional(),
+    gate: z.array(z.string()).optional(),
+    parallel: z.number().int().positive().optional(),
+    usd: z.number().positive().optional(),
+    turns: z.number().int().positive().optional(),
+    minutes: z.number().positive().optional(),
+    /** null = for ever. */
+    waitMs: z.number().nonnegative().nullable().optional(),
+  }),
+  attended: z.boolean(),
+  acceptGates: z.boolean(),
+  ...caller,
+});
+export type RunRequest = z.infer<typeof runRequest>;
+
+const target = { run: z.string(), task: z.string().nullable() };
+const task = { run: z.string(), task: z.string() };
+
+export const commandRequest = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("stop"), ...target }),
+  z.object({ type: z.literal("pause"), ...target, interrupt: z.boolean() }),
+  z.object({
+    type: z.literal("resume"),
+    ...target,
+    usd: z.number().positive().nullable(),
+    ...caller,
+  }),
+  z.object({ type: z.literal("retry"), ...target, ...caller }),
+  z.object({ type: z.literal("tell"), ...task, text: z.string().min(1) }),
+  z.object({
+    type: z.literal("answer"),
+    ...task,
+    ask: z.string().nullable(),
+    answer: z.discriminatedUnion("is", [
+      z.object({ is: z.literal("allow") }),
+      z.object({ is: z.literal("deny"), because: z.string() }),
+      z.object({ is: z.literal("text"), text: z.string().min(1) }),
+    ]),
+  }),
+  z.object({ type: z.literal("approve"), ...task, gate: z.boolean() }),
+  z.object({ type: z.literal("reject"), ...task, because: z.string().min(1) }),
+  z.object({ type: z.literal("attend"), run: z.string() }),
+]);
+export type CommandRequest = z.infer<typeof commandRequest>;

@@ -1,0 +1,73 @@
+/** `muster ls`: what needs me now, then what runs, then what ended, over all projects. */
+import type { Command } from "commander";
+import { homedir } from "node:os";
+import type { RunSummary } from "../../api/service.ts";
+import { connect } from "../connect.ts";
+import { duration, oneLine, say, sayJson, table, tint, usd } from "../output.ts";
+import { mark, tone } from "../states.ts";
+
+const shownSettled = 8;
+
+export function lsCommand(root: Command): void {
+  root
+    .command("ls")
+    .description("list runs, what needs me first")
+    .option("-a, --all", "all runs, not only the latest")
+    .option("--json", "print an object")
+    .action(async (flags: { all?: boolean; json?: boolean }) => {
+      const daemon = await connect();
+      const runs = await daemon.runs(flags.all === true ? 10_000 : 20);
+      if (flags.json === true) sayJson({ schema: 1, runs });
+      else
+        say(
+          runs.length === 0
+            ? 'no runs yet\n↳ To start one, run muster run "what to do"'
+            : listText(runs, flags.all === true),
+        );
+    });
+}
+
+function listText(runs: readonly RunSummary[], all: boolean): string {
+  const asking = runs.flatMap((run) => run.asking.map((ask) => ({ run, ask })));
+  const lines: string[] = [];
+  for (const { run, ask } of asking) {
+    lines.push(tint("ask", `▲ ${run.id}/${ask.task} asks (${ask.kind}): ${oneLine(ask.text, 90)}`));
+    lines.push(
+      `  ↳ ${ask.kind === "approval" ? `muster approve ${run.id}/${ask.task}` : `muster answer ${run.id}/${ask.task} …`}`,
+    );
+  }
+  if (asking.length > 0) lines.push("");
+  const open = runs.filter(isOpen);
+  const settled = runs.filter((run) => !isOpen(run));
+  const shown = [...open, ...settled.slice(0, all ? settled.length : shownSettled)];
+  lines.push(
+    table(
+      shown.map((run) => [
+        `${mark(run.state)} ${run.id}`,
+        run.state.replace("_", " "),
+        counts(run),
+        duration(run.durationMs),
+        usd(run.costUsd),
+        oneLine(run.name, 40),
+        run.projects.map(short).join(" "),
+      ]),
+      (row, column, cell) => (column > 1 ? cell : tint(tone(shown[row]?.state ?? "running"), cell)),
+    ),
+  );
+  return lines.join("\n");
+}
+
+function isOpen({ state }: RunSummary): boolean {
+  return state === "running" || state === "needs_attention";
+}
+
+function counts({ counts: by }: RunSummary): string {
+  return Object.entries(by)
+    .map(([state, count]) => `${count} ${state}`)
+    .join(", ");
+}
+
+function short(path: string): string {
+  const home = homedir();
+  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}

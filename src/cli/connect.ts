@@ -1,0 +1,155 @@
+/** The way to the daemon: found, or started on demand under the respawning shim; versions compared before anything else. */
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Client, client } from "../api/client.ts";
+import { type Caller, apiVersion } from "../api/schema.ts";
+import { allowedEnvironment } from "../config/environment.ts";
+import { ensureHome, musterHome, socketPath } from "../config/paths.ts";
+import { readUserConfig } from "../config/user.ts";
+import { packageVersion } from "../config/version.ts";
+import { Fault, exitCodes, type FaultCode, type FaultJson } from "../core/fault.ts";
+import { awaitFile } from "../process/files.ts";
+import { startRespawning } from "../process/respawn.ts";
+import { note } from "./output.ts";
+
+const startTimeoutMs = 30_000;
+
+export interface Connection extends Client {
+  readonly home: string;
+}
+
+/** The daemon of this MUSTER_HOME, started if need be. Throws Fault `daemon_unreachable`, `version_mismatch`, `unwritable`. */
+export async function connect(): Promise<Connection> {
+  const home = ensureHome(musterHome(process.env));
+  const socket = socketPath(home, process.env);
+  const api = client(socket);
+  const running = await tryVersion(api);
+  if (running === undefined) await start(home, socket, api);
+  else await requireSameVersion(api, running, home, socket);
+  return { ...api, home };
+}
+
+/** The daemon if there is one; undefined where none answers. Starts nothing. */
+export async function findDaemon(): Promise<Connection | undefined> {
+  const home = musterHome(process.env);
+  const api = client(socketPath(home, process.env));
+  return (await tryVersion(api)) === undefined ? undefined : { ...api, home };
+}
+
+async function tryVersion(api: Client): Promise<{ version: string; api: number } | undefined> {
+  try {
+    return await api.version();
+  } catch (error) {
+    if (error instanceof Fault && error.code === "daemon_unreachable") return undefined;
+    throw error;
+  }
+}
+
+/** A newer CLI takes over: the old daemon ends, sessions under the shim go on. An older CLI is refused. */
+async function requireSameVersion(
+  api: Client,
+  running: { version: string; api: number },
+  home: string,
+  socket: string,
+): Promise<void> {
+  const own = packageVersion();
+  if (running.version === own && running.api === apiVersion) return;
+  if (running.api > apiVersion || isNewer(running.version, own))
+    throw new Fault("version_mismatch", `the daemon is muster ${running.version}, this is ${own}`, {
+      remedy: "npm install --global musterd@latest",
+    });
+  note(`◎ the daemon is muster ${running.version}: handing over to ${own}`);
+  await api.stopHost(false);
+  await start(home, socket, api);
+}
+
+function isNewer(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((v) => v.split(".").map((part) => Number.parseInt(part, 10)));
+  for (let i = 0; i < 3; i++)
+    if ((left?.[i] ?? 0) !== (right?.[i] ?? 0)) return (left?.[i] ?? 0) > (right?.[i] ?? 0);
+  return false;
+}
+
+async function start(home: string, socket: string, api: Client): Promise<void> {
+  const logDir = join(home, "log");
+  mkdirSync(logDir, { recursive: true, mode: 0o700 });
+  const log = join(logDir, "daemon.err");
+  const giveUp = join(home, "daemon.note");
+  tellOldNote(giveUp);
+  const from = existsSync(log) ? statSync(log).size : 0;
+  appendFileSync(log, "", { mode: 0o600 });
+  const source = import.meta.filename.endsWith(".ts");
+  const main = fileURLToPath(
+    new URL(source ? "../daemon/main.ts" : "../daemon/main.js", import.meta.url),
+  );
+  const { PATH = "/usr/bin:/bin", HOME = home, LANG, TZ } = process.env;
+  const env = {
+    PATH,
+    HOME,
+    MUSTER_HOME: home,
+    ...(LANG === undefined ? {} : { LANG }),
+    ...(TZ === undefined ? {} : { TZ }),
+    ...runtimeDir(),
+  };
+  startRespawning({ argv: [process.execPath, main], env, cwd: "/", log, note: giveUp });
+  const until = performance.now() + startTimeoutMs;
+  while (performance.now() < until) {
+    await awaitFile(dirname(socket), [socket.slice(dirname(socket).length + 1)], 250);
+    if ((await tryVersion(api)) !== undefined) return;
+    const said = faultIn(log, from);
+    if (said !== undefined && said.code !== "locked") throw said;
+  }
+  throw new Fault(
+    "daemon_unreachable",
+    `the daemon did not come up within ${startTimeoutMs / 1000} s`,
+    { remedy: `cat ${log}` },
+  );
+}
+
+function runtimeDir(): Record<string, string> {
+  const dir = process.env["XDG_RUNTIME_DIR"];
+  return dir === undefined ? {} : { XDG_RUNTIME_DIR: dir };
+}
+
+function tellOldNote(path: string): void {
+  if (!existsSync(path)) return;
+  note(`▲ ${readFileSync(path, "utf8").trim()}`);
+  rmSync(path, { force: true });
+}
+
+/** The Fault that a daemon wrote to its log from byte `from` on, where it could not start. */
+function faultIn(log: string, from: number): Fault | undefined {
+  const fd = openSync(log, "r");
+  try {
+    const buffer = Buffer.alloc(64 * 1024);
+    const text = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, from)).toString("utf8");
+    const line = text.split("\n").find((each) => each.startsWith('{"code"'));
+    if (line === undefined) return undefined;
+    const json = JSON.parse(line) as FaultJson;
+    const code: FaultCode = json.code in exitCodes ? json.code : "internal";
+    return new Fault(code, json.message, { remedy: json.remedy });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What the daemon is told of this terminal. */
+export function caller(): Caller {
+  const config = readUserConfig(process.env);
+  return {
+    env: allowedEnvironment(process.env, config.env, { ssh: config.ssh }),
+    configHome: process.env["XDG_CONFIG_HOME"] ?? null,
+    claudeConfigDir: process.env["CLAUDE_CONFIG_DIR"] ?? null,
+  };
+}

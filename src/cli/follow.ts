@@ -1,0 +1,73 @@
+/** Following a run: its projection read again after every change, until it is over or nothing moves without a person. */
+import type { RunDetail } from "../api/service.ts";
+import { Fault } from "../core/fault.ts";
+import type { Connection } from "./connect.ts";
+
+/** Changes are drawn at most this often. */
+const drawMs = 100;
+/** Ages and costs move without events. */
+const refreshMs = 1_000;
+
+/** Calls `onChange` with every new state; resolves with the last one. A daemon that restarts in between is waited for. */
+export async function followRun(
+  daemon: Connection,
+  id: string,
+  onChange: (detail: RunDetail) => void,
+): Promise<RunDetail> {
+  const ended = new AbortController();
+  let changed = true;
+  let wake = (): void => {};
+  const poke = (): void => {
+    changed = true;
+    wake();
+  };
+  void listen(daemon, id, poke, ended.signal);
+  const timer = setInterval(poke, refreshMs);
+  try {
+    for (;;) {
+      if (!changed) await new Promise<void>((resolve) => (wake = resolve));
+      changed = false;
+      const detail = await readPatiently(daemon, id);
+      onChange(detail);
+      if (detail.settled || detail.run.state === "needs_attention") return detail;
+      await new Promise((resolve) => setTimeout(resolve, drawMs));
+    }
+  } finally {
+    ended.abort();
+    clearInterval(timer);
+  }
+}
+
+async function listen(
+  daemon: Connection,
+  id: string,
+  poke: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let after = 0;
+  while (!signal.aborted) {
+    try {
+      for await (const event of daemon.events(after, id, signal)) {
+        after = event.seq;
+        poke();
+      }
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, refreshMs)); // The daemon is being restarted.
+    }
+  }
+}
+
+const patienceMs = 30_000;
+
+async function readPatiently(daemon: Connection, id: string): Promise<RunDetail> {
+  const until = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await daemon.run(id);
+    } catch (error) {
+      const isAway = error instanceof Fault && error.code === "daemon_unreachable";
+      if (!isAway || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, refreshMs));
+    }
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The voice: stdout carries the answer, stderr the narration. Color, width and motion are decided here and nowhere else. Text that
+ * comes from an agent passes `clean` before it reaches a terminal.
+ */
+import { styleText } from "node:util";
+import { Fault, exitCodes } from "../core/fault.ts";
+
+export type Tone = "good" | "bad" | "busy" | "ask" | "dim" | "plain";
+
+const colors: Readonly<Record<Tone, Parameters<typeof styleText>[0]>> = {
+  good: "green",
+  bad: "red",
+  busy: "cyan",
+  ask: "yellow",
+  dim: "gray",
+  plain: "reset",
+};
+
+function hasColor(stream: NodeJS.WriteStream): boolean {
+  const { NO_COLOR = "", FORCE_COLOR = "", TERM } = process.env;
+  if (NO_COLOR !== "") return false;
+  if (FORCE_COLOR !== "") return FORCE_COLOR !== "0";
+  return stream.isTTY === true && TERM !== "dumb";
+}
+
+/** Text in a tone, where the stream shows color. */
+export function tint(
+  tone: Tone,
+  text: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): string {
+  return tone === "plain" || !hasColor(stream)
+    ? text
+    : styleText(colors[tone], text, { validateStream: false });
+}
+
+/** True where lines may be rewritten: a terminal that can, and nobody asked for plain lines. */
+export function canRedraw(): boolean {
+  return (
+    process.stderr.isTTY === true &&
+    process.env["TERM"] !== "dumb" &&
+    process.env["CI"] === undefined
+  );
+}
+
+export function width(stream: NodeJS.WriteStream = process.stdout): number {
+  return stream.columns ?? 100;
+}
+
+/** The answer. */
+export function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** The narration. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+export function sayJson(value: object, options: { readonly lines?: boolean } = {}): void {
+  say(options.lines === true ? JSON.stringify(value) : JSON.stringify(value, null, 2));
+}
+
+/**
+ * Agent text made harmless and visible (security.md §8): control bytes but newline and tab dropped with what follows an escape,
+ * bidirectional, zero-width and tag characters shown by their code.
+ */
+export function clean(text: string): string {
+  return (
+    text
+      // eslint-disable-next-line no-control-regex
+      .replace(
+        /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][\s\S]*?(?:\u0007|\u001b\\|$)|[ -/]*[0-~]?)/g,
+        "",
+      )
+      // eslint-disable-next-line no-control-regex
+      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
+      .replace(
+        /[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\u{e0000}-\u{e007f}]/gu,
+        (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`,
+      )
+  );
+}
+
+/** One line, at most `max` characters, with what was cut shown as …. */
+export function oneLine(text: string, max: number): string {
+  const line = clean(text).replace(/\s+/g, " ").trim();
+  return line.length <= max ? line : `${line.slice(0, Math.max(0, max - 1))}…`;
+}
+
+/** Columns aligned by their widest cell, no boxes. Cells are plain text; `paint` colors a whole cell after it is padded. */
+export function table(
+  rows: readonly (readonly string[])[],
+  paint: (row: number, column: number, cell: string) => string = (_r, _c, cell) => cell,
+): string {
+  const widths: number[] = [];
+  for (const row of rows)
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  return rows
+    .map((row, r) =>
+      row
+        .map((cell, c) => paint(r, c, c === row.length - 1 ? cell : cell.padEnd(widths[c] ?? 0)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** `3m 12s`, `42s`, `1h 4m`. */
+export function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m ${seconds % 60}s`;
+  return `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
+}
+
+export function usd(amount: number): string {
+  return `$${amount.toFixed(2)}`;
+}
+
+/** Shows an error the way every command does, and returns its exit code. */
+export function sayFault(error: unknown, json: boolean): number {
+  const fault = toFault(error);
+  if (json) sayJson({ schema: 1, error: fault.toJSON() });
+  else {
+    note(`${tint("bad", "✗", process.stderr)} ${clean(fault.message)}`);
+    if (fault.remedy !== null) note(`${tint("dim", "↳", process.stderr)} ${clean(fault.remedy)}`);
+  }
+  return exitCodes[fault.code];
+}
+
+export function toFault(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  const text = error instanceof Error ? (error.message.split("\n")[0] ?? "unknown") : String(error);
+  return new Fault("internal", `muster failed: ${text}`, { remedy: "muster doctor", cause: error });
+}

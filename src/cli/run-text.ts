@@ -1,0 +1,41 @@
+/** A run as text for people: one line a task, then what needs a person and what to do next. */
+import type { RunDetail } from "../api/service.ts";
+import { clean, duration, oneLine, table, tint, usd } from "./output.ts";
+import { taskLine } from "./progress.ts";
+import { mark, tone } from "./states.ts";
+
+export function runText(detail: RunDetail): string {
+  const { run } = detail;
+  const rows = run.tasks.map((view, i) => taskLine(detail, view, i));
+  const block = table(rows, (row, column, cell) =>
+    column > 1 ? cell : tint(tone(run.tasks[row]?.state ?? "waiting"), cell),
+  );
+  const head = `${mark(run.state)} ${run.id} ${run.state.replace("_", " ")}: ${clean(detail.name)}, ${duration(run.durationMs)}, ${usd(run.costUsd)}`;
+  return [tint(tone(run.state), head), block, ...nextSteps(detail)].join("\n");
+}
+
+/** The commands that go on from here, most urgent first. */
+export function nextSteps({ run, tasks }: RunDetail): string[] {
+  const lines: string[] = [];
+  for (const [i, view] of run.tasks.entries()) {
+    const key = tasks[i]?.key ?? view.id;
+    const address = `${run.id}/${key}`;
+    const ask = view.asking;
+    if (ask !== null) {
+      const help =
+        ask.kind === "approval"
+          ? `muster approve ${address}`
+          : ask.kind === "permission"
+            ? `muster answer ${address} --allow`
+            : `muster answer ${address} "TEXT"`;
+      lines.push(`▲ ${key} asks: ${oneLine(ask.text, 100)}`, `↳ ${help}`);
+    }
+    if (view.state === "failed")
+      lines.push(
+        `↳ To see why ${key} failed, run muster logs ${address}; to try again, muster retry ${address}`,
+      );
+    if (view.state === "parked" && view.reason === "credentials")
+      lines.push(`↳ To go on with new credentials, run muster resume ${run.id}`);
+  }
+  return lines;
+}

@@ -1,0 +1,30 @@
+/** A state as a word, a shape and a tone; never by color alone. */
+import type { RunStateName, TaskStateName } from "../core/view.ts";
+import type { Tone } from "./output.ts";
+
+const marks: Readonly<Record<TaskStateName | RunStateName, readonly [string, Tone]>> = {
+  waiting: ["○", "dim"],
+  ready: ["○", "dim"],
+  provisioning: ["◎", "busy"],
+  working: ["◎", "busy"],
+  asking: ["▲", "ask"],
+  parked: ["◌", "ask"],
+  paused: ["◌", "dim"],
+  verifying: ["◎", "busy"],
+  queued: ["◎", "busy"],
+  landed: ["✓", "good"],
+  done: ["✓", "good"],
+  failed: ["✗", "bad"],
+  canceled: ["–", "dim"],
+  running: ["◎", "busy"],
+  needs_attention: ["▲", "ask"],
+  succeeded: ["✓", "good"],
+};
+
+export function mark(state: TaskStateName | RunStateName): string {
+  return marks[state][0];
+}
+
+export function tone(state: TaskStateName | RunStateName): Tone {
+  return marks[state][1];
+}

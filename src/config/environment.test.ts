@@ -1,0 +1,184 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  allowedEnvironment,
+  credentialKind,
+  gateEnvironment,
+  isReserved,
+  sessionEnvironment,
+} from "./environment.ts";
+
+const person = {
+  PATH: "/bin",
+  HOME: "/h",
+  LANG: "C",
+  LC_ALL: "C",
+  TZ: "UTC",
+  TERM: "xterm",
+  HTTPS_PROXY: "p",
+  no_proxy: "n",
+  NODE_EXTRA_CA_CERTS: "c",
+  SSL_CERT_FILE: "s",
+  SSH_AUTH_SOCK: "/a",
+  ANTHROPIC_API_KEY: "key",
+  ANTHROPIC_AUTH_TOKEN: "token",
+  ANTHROPIC_BASE_URL: "u",
+  CLAUDE_CODE_OAUTH_TOKEN: "oauth",
+  AWS_PROFILE: "aws",
+  GOOGLE_CLOUD_PROJECT: "g",
+  DATABASE_URL: "db",
+  GITHUB_TOKEN: "t",
+  NODE_OPTIONS: "--x",
+  GIT_DIR: "/g",
+  MUSTER_HOME: "/m",
+  MUSTER_X: "x",
+  CLAUDE_CODE_SSE_PORT: "1",
+  LD_PRELOAD: "l",
+};
+
+describe("the allow-list", () => {
+  test("lets through what design §9 lists, and names", () => {
+    expect(Object.keys(allowedEnvironment(person, [], { ssh: false })).toSorted()).toEqual([
+      "ANTHROPIC_API_KEY",
+      "ANTHROPIC_AUTH_TOKEN",
+      "ANTHROPIC_BASE_URL",
+      "CLAUDE_CODE_OAUTH_TOKEN",
+      "HOME",
+      "HTTPS_PROXY",
+      "LANG",
+      "LC_ALL",
+      "NODE_EXTRA_CA_CERTS",
+      "PATH",
+      "SSL_CERT_FILE",
+      "TERM",
+      "TZ",
+      "no_proxy",
+    ]);
+    expect(allowedEnvironment(person, ["DATABASE_URL", "GONE"], { ssh: true })).toMatchObject({
+      DATABASE_URL: "db",
+      SSH_AUTH_SOCK: "/a",
+    });
+  });
+
+  test("a cloud provider's variables come only with the provider", () => {
+    const bedrock = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, [], {
+      ssh: false,
+    });
+    expect(bedrock).toMatchObject({ AWS_PROFILE: "aws", CLAUDE_CODE_USE_BEDROCK: "1" });
+    expect(bedrock).not.toHaveProperty("GOOGLE_CLOUD_PROJECT");
+    expect(
+      allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "0" }, [], { ssh: false }),
+    ).not.toHaveProperty("AWS_PROFILE");
+  });
+
+  test("MUSTER_ variables never pass, even named; an empty value does", () => {
+    expect(
+      allowedEnvironment({ ...person, LANG: "" }, ["MUSTER_X", "MUSTER_HOME"], { ssh: true }),
+    ).toMatchObject({ LANG: "" });
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.string()), fc.array(fc.string()), (env, names) => {
+        const full = { ...env, MUSTER_X: "x" };
+        const allowed = allowedEnvironment(full, [...names, ...Object.keys(full)], { ssh: true });
+        for (const name of Object.keys(allowed))
+          expect(name).toMatch(/^(?!MUSTER_)[A-Za-z_][A-Za-z0-9_]*$/);
+      }),
+    );
+  });
+});
+
+describe("the credential", () => {
+  const auto = { auth: "auto" } as const;
+
+  test("is found in the order of the design", () => {
+    const env: Record<string, string> = {
+      ANTHROPIC_API_KEY: "k",
+      ANTHROPIC_AUTH_TOKEN: "t",
+      CLAUDE_CODE_OAUTH_TOKEN: "o",
+      CLAUDE_CODE_USE_VERTEX: "1",
+    };
+    const order = [];
+    for (const name of [...Object.keys(env), ""]) {
+      order.push(credentialKind(env, auto));
+      delete env[name];
+    }
+    expect(order).toEqual(["api-key", "auth-token", "oauth-token", "cloud", "login"]);
+  });
+
+  test("that was asked for is the only one that counts", () => {
+    expect(credentialKind(person, { auth: "login" })).toBe("login");
+    expect(credentialKind(person, { auth: "oauth" })).toBe("oauth-token");
+    expect(credentialKind(person, { auth: "cloud" })).toBe("none");
+    expect(credentialKind({ ANTHROPIC_AUTH_TOKEN: "t" }, { auth: "api-key" })).toBe("auth-token");
+    expect(credentialKind({}, { auth: "api-key" })).toBe("none");
+  });
+
+  test("is not an empty variable and not a switch that is off", () => {
+    expect(
+      credentialKind(
+        { ANTHROPIC_API_KEY: " ", CLAUDE_CODE_OAUTH_TOKEN: "", CLAUDE_CODE_USE_BEDROCK: "false" },
+        auto,
+      ),
+    ).toBe("login");
+  });
+});
+
+const credentials = (env: Record<string, string>): string[] =>
+  Object.keys(env)
+    .filter((name) => /KEY|TOKEN|BEDROCK|AWS/.test(name))
+    .toSorted();
+
+describe("a session", () => {
+  const allowed = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, [], {
+    ssh: false,
+  });
+  const of = (kind: Parameters<typeof sessionEnvironment>[1]): string[] =>
+    credentials(sessionEnvironment(allowed, kind, []).env);
+
+  test("has the chosen credential and no other", () => {
+    expect(of("api-key")).toEqual([]);
+    expect(of("auth-token")).toEqual(["ANTHROPIC_AUTH_TOKEN"]);
+    expect(of("oauth-token")).toEqual(["CLAUDE_CODE_OAUTH_TOKEN"]);
+    expect(of("cloud")).toEqual(["AWS_PROFILE", "CLAUDE_CODE_USE_BEDROCK"]);
+    expect(of("login")).toEqual([]);
+  });
+
+  test("gets its API key apart, in the environment only where it is named", () => {
+    expect(sessionEnvironment(allowed, "api-key", []).apiKey).toBe("key");
+    expect(sessionEnvironment(allowed, "login", []).apiKey).toBeNull();
+    expect(sessionEnvironment(allowed, "api-key", ["ANTHROPIC_API_KEY"]).env).toHaveProperty(
+      "ANTHROPIC_API_KEY",
+      "key",
+    );
+  });
+});
+
+test("a gate has no credential, whoever names it", () => {
+  const names = [...Object.keys(person), "CLAUDE_CODE_USE_BEDROCK"];
+  const allowed = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, names, {
+    ssh: true,
+  });
+  expect(
+    gateEnvironment(allowed, ["DATABASE_URL", "ANTHROPIC_API_KEY", "SSH_AUTH_SOCK", "AWS_PROFILE"]),
+  ).toEqual({
+    PATH: "/bin",
+    HOME: "/h",
+    LANG: "C",
+    LC_ALL: "C",
+    TZ: "UTC",
+    TERM: "xterm",
+    HTTPS_PROXY: "p",
+    no_proxy: "n",
+    NODE_EXTRA_CA_CERTS: "c",
+    SSL_CERT_FILE: "s",
+    DATABASE_URL: "db",
+  });
+});
+
+test("what a repository may set is what nobody else decides", () => {
+  expect(["NODE_ENV", "PORT", "DATABASE_URL", "CI"].filter(isReserved)).toEqual([]);
+  expect(
+    ["PATH", "LC_ALL", "GIT_SSH_COMMAND", "AWS_REGION", "DYLD_INSERT_LIBRARIES", "ALL_PROXY"].every(
+      isReserved,
+    ),
+  ).toBe(true);
+});

@@ -1,0 +1,120 @@
+/** The person's own configuration, `$XDG_CONFIG_HOME/muster/config.yaml` (design §7). */
+import { z } from "zod";
+import type { Permissions, Place } from "../core/plan.ts";
+import { parseConfig } from "./document.ts";
+import {
+  line,
+  mapping,
+  minutes,
+  parallel,
+  rules,
+  saidRules,
+  turns,
+  usd,
+  variable,
+} from "./fields.ts";
+import { userConfigPath } from "./paths.ts";
+import { readTextFile } from "./text.ts";
+
+export type Auth = "auto" | "api-key" | "oauth" | "cloud" | "login";
+
+/** `parallel` and `usd` are for a run, `turns` and `minutes` for an attempt. */
+export interface UserLimits {
+  readonly parallel?: number;
+  readonly usd?: number;
+  readonly turns?: number;
+  readonly minutes?: number;
+}
+
+export interface UserConfig {
+  readonly auth: Auth;
+  readonly isolation: "none" | "home";
+  /** Absolute path of the claude binary; null = look for it. */
+  readonly claude: string | null;
+  /** What no plan may go beyond; null = no ceiling. */
+  readonly ceiling: Pick<Partial<Permissions>, "allow" | "ask" | "deny"> | null;
+  /** argv of the command that gets asks, finishes and failures; [] = none. */
+  readonly notify: readonly string[];
+  /** Names of variables that sessions get beyond the allow-list. */
+  readonly env: readonly string[];
+  readonly limits: UserLimits;
+  /** Whether sessions get SSH_AUTH_SOCK. */
+  readonly ssh: boolean;
+  /** Where each key was said, by its dotted path. */
+  readonly places: Readonly<Record<string, Place>>;
+}
+
+const limits = z.strictObject(
+  {
+    parallel: parallel.optional(),
+    usd: usd.optional(),
+    turns: turns.optional(),
+    minutes: minutes.optional(),
+  },
+  mapping,
+);
+const ceiling = z.strictObject(
+  { allow: rules.optional(), ask: rules.optional(), deny: rules.optional() },
+  mapping,
+);
+const absolute = "an absolute path";
+
+const schema = z.strictObject(
+  {
+    auth: z
+      .enum(["auto", "api-key", "oauth", "cloud", "login"], "auto, api-key, oauth, cloud or login")
+      .optional(),
+    isolation: z.enum(["none", "home"], "none or home").optional(),
+    claude: line(absolute, 4096)
+      .refine((path) => path.startsWith("/"), absolute)
+      .optional(),
+    ceiling: ceiling.optional(),
+    notify: z
+      .array(line("a word of a command", 4096), "a command as a list of words")
+      .max(100, "at most 100 words")
+      .optional(),
+    env: z.array(variable, "a list of variables").max(200, "at most 200 variables").optional(),
+    limits: limits.optional(),
+    ssh: z.boolean("true or false").optional(),
+  },
+  mapping,
+);
+
+const keysAt: ReadonlyMap<string, readonly string[]> = new Map([
+  ["", Object.keys(schema.shape)],
+  ["limits", Object.keys(limits.shape)],
+  ["ceiling", Object.keys(ceiling.shape)],
+]);
+
+/** The configuration that `text` says; an empty text is the defaults. Throws Fault `bad_config` with `file:line`. */
+export function parseUserConfig(text: string, file: string): UserConfig {
+  const { value, places } = parseConfig(text, file, {
+    schema,
+    keysAt,
+  });
+  return {
+    auth: value.auth ?? "auto",
+    isolation: value.isolation ?? "none",
+    claude: value.claude ?? null,
+    ceiling: value.ceiling === undefined ? null : saidRules(value.ceiling),
+    notify: value.notify ?? [],
+    env: value.env ?? [],
+    limits: saidUserLimits(value.limits ?? {}),
+    ssh: value.ssh ?? false,
+    places,
+  };
+}
+
+function saidUserLimits(value: z.output<typeof limits>): UserLimits {
+  const said: { -readonly [K in keyof UserLimits]: UserLimits[K] } = {};
+  for (const key of ["parallel", "usd", "turns", "minutes"] as const) {
+    if (value[key] !== undefined) said[key] = value[key];
+  }
+  return said;
+}
+
+/** Reads the person's configuration; without a file it is the defaults. Throws Fault `bad_config` with `file:line`. */
+export function readUserConfig(env: Readonly<Record<string, string | undefined>>): UserConfig {
+  const path = userConfigPath(env);
+  return parseUserConfig(readTextFile(path, "bad_config") ?? "", path);
+}

@@ -1,0 +1,58 @@
+/**
+ * Keys of effects: made of ids in the state and a try number, stable while the effect is due. An observation brings the key back,
+ * which tells a due answer from one that is late or came twice.
+ */
+import type { Attempt, Phase } from "./state.ts";
+
+/** The key of what an attempt's phase has to do, held up or not; null where the phase itself does nothing. */
+export function phaseKey(attempt: Attempt): string | null {
+  const { id, phase, snapshots } = attempt;
+  switch (phase.at) {
+    case "provisioning":
+      return `provision:${id}:${phase.try}`;
+    case "settling":
+      if (phase.step === "snapshot") return `snapshot:${id}:${snapshots + 1}`;
+      if (phase.step === "commit") return `commit:${id}:${snapshots}`;
+      return `inspect:${id}:${snapshots}:${attempt.head?.commit ?? ""}`;
+    case "verifying":
+      return `gate:${id}:${phase.head.commit}:${phase.try}`;
+    case "queued":
+      return queueKey(id, phase);
+    case "ending":
+      return `snapshot:${id}:${snapshots + 1}`;
+    case "ended":
+      return `retire:${id}`;
+    case "idle":
+    case "working":
+    case "verified":
+      return null;
+  }
+}
+
+function queueKey(id: string, { step, head, try: n }: Phase & { at: "queued" }): string | null {
+  switch (step.is) {
+    case "waiting":
+      return null;
+    case "merging":
+      return `merge:${id}:${head.commit}:${n}`;
+    case "gating":
+      return `gate:${id}:${step.merge.commit}:${n}`;
+    case "landing":
+      return `land:${id}:${step.merge.commit}:${n}`;
+  }
+}
+
+export function sessionKey(att: string, n: number): string {
+  return `session:${att}:${n}`;
+}
+
+/** The start that a key of a session's effect belongs to (`session:`, `send:`, `answer:`, `end:`); NaN for any other key. */
+export function startOf(key: string): number {
+  const [of, , n] = key.split(":");
+  return of === "session" || of === "send" || of === "answer" || of === "end" ? Number(n) : NaN;
+}
+
+/** The ref that an attempt's next snapshot goes to. */
+export function snapshotRef({ id, snapshots }: Attempt): string {
+  return `refs/muster/attempts/${id}/${snapshots + 1}`;
+}

@@ -1,0 +1,157 @@
+/** Projections for the faces: a run in full, and runs in one line each. Settled runs are folded from their own rows. */
+import type { RunDetail, RunSummary, TaskDetail } from "../api/service.ts";
+import type { Event } from "../core/events.ts";
+import { fold } from "../core/evolve/evolve.ts";
+import { Fault } from "../core/fault.ts";
+import type { RunId } from "../core/ids.ts";
+import type { Ledger } from "../core/ports.ts";
+import { openAsks } from "../core/queries.ts";
+import { type Attempt, type Run, type State, type Task, emptyState } from "../core/state.ts";
+import { runView } from "../core/view.ts";
+
+export interface Found {
+  readonly state: State;
+  readonly run: Run;
+  /** Settled: no longer in the engine's state. */
+  readonly settled: boolean;
+}
+
+/** A run by id or unique prefix (with or without `run_`). Throws Fault `not_found`. */
+export async function findRun(open: State, ledger: Ledger, wanted: string): Promise<Found> {
+  const exact = wanted.startsWith("run_") ? wanted : `run_${wanted}`;
+  const live = open.runs.get(exact as RunId);
+  if (live !== undefined) return { state: open, run: live, settled: false };
+  const ids: RunId[] = [];
+  for await (const event of ledger.read(0, { types: ["run.started"] }))
+    if ("run" in event && (event.run === exact || event.run.startsWith(exact))) ids.push(event.run);
+  const [id, second] = ids.includes(exact as RunId) ? [exact as RunId] : ids;
+  if (id === undefined)
+    throw new Fault("not_found", `no run ${wanted}`, { remedy: "muster ls --all" });
+  if (second !== undefined)
+    throw new Fault("usage", `${wanted} names more than one run: ${ids.slice(0, 3).join(", ")}`, {
+      remedy: "muster ls --all",
+    });
+  const found = open.runs.get(id);
+  return found === undefined
+    ? readSettled(ledger, id)
+    : { state: open, run: found, settled: false };
+}
+
+/** Folds a run from its own rows, up to its last settling. */
+export async function readSettled(ledger: Ledger, id: RunId): Promise<Found> {
+  const rows: Event[] = [];
+  for await (const event of ledger.read(0, { run: id })) rows.push(event);
+  const state = fold(emptyState, rows.at(-1)?.type === "run.settled" ? rows.slice(0, -1) : rows);
+  const run = state.runs.get(id);
+  if (run === undefined)
+    throw new Fault("not_found", `no run ${id}`, { remedy: "muster ls --all" });
+  return { state, run, settled: true };
+}
+
+export function runDetail({ state, run, settled }: Found, now: number): RunDetail {
+  return {
+    run: runView(state, run, now),
+    name: run.name,
+    startedAt: run.startedAt,
+    parallel: run.parallel,
+    usd: run.usd,
+    paused: run.paused,
+    settled,
+    tasks: [...run.tasks.values()].map((task) => taskDetail(state, run, task)),
+  };
+}
+
+function taskDetail(state: State, run: Run, task: Task): TaskDetail {
+  const attempts = task.attempts
+    .map((id) => state.attempts.get(id) ?? run.past.get(id))
+    .filter((a) => a !== undefined);
+  const latest = attempts.at(-1);
+  return {
+    key: task.spec.key,
+    prompt: task.spec.prompt,
+    needs: task.spec.needs.map(({ key }) => key),
+    detail: task.state.is === "failed" ? task.state.detail : (latest?.park?.detail ?? null),
+    attempts: attempts.map(attemptDetail),
+    asks: (latest === undefined ? [] : openAsks(latest)).map(
+      ({ id, kind, text, deadlineAt, openedAt }) => ({
+        id,
+        kind,
+        text,
+        openedAt,
+        deadline: deadlineAt === null ? null : new Date(deadlineAt).toISOString(),
+      }),
+    ),
+  };
+}
+
+function attemptDetail({
+  id,
+  session,
+  phase,
+  base,
+  kept,
+  snapshots,
+  gates,
+}: Attempt): TaskDetail["attempts"][number] {
+  return {
+    id,
+    session,
+    phase: phase.at,
+    base,
+    kept,
+    snapshots,
+    logs: gates.map(({ log }) => log).filter((log) => log !== null),
+  };
+}
+
+export function runSummary({ state, run }: Found, now: number): RunSummary {
+  const view = runView(state, run, now);
+  const counts: Record<string, number> = {};
+  for (const { state: name } of view.tasks) counts[name] = (counts[name] ?? 0) + 1;
+  return {
+    id: run.id,
+    name: run.name,
+    state: view.state,
+    startedAt: run.startedAt,
+    durationMs: view.durationMs,
+    costUsd: view.costUsd,
+    projects: [...new Set(view.tasks.map(({ project }) => project))],
+    counts,
+    asking: asking(state, run),
+  };
+}
+
+function asking(state: State, run: Run): RunSummary["asking"] {
+  return [...run.tasks.values()].flatMap((task) => {
+    const attempt = task.state.is === "active" ? state.attempts.get(task.state.attempt) : undefined;
+    return (attempt === undefined ? [] : openAsks(attempt)).map(({ id, kind, text }) => ({
+      task: task.spec.key,
+      id,
+      kind,
+      text,
+    }));
+  });
+}
+
+/** Open runs and the latest settled ones, newest first, at most `limit`. */
+export async function listRuns(
+  open: State,
+  ledger: Ledger,
+  now: number,
+  limit: number,
+): Promise<RunSummary[]> {
+  const ids: RunId[] = [];
+  for await (const event of ledger.read(0, { types: ["run.started"] }))
+    if ("run" in event) ids.push(event.run);
+  const summaries: RunSummary[] = [];
+  for (const id of ids.toReversed().slice(0, limit)) {
+    const run = open.runs.get(id);
+    summaries.push(
+      runSummary(
+        run === undefined ? await readSettled(ledger, id) : { state: open, run, settled: false },
+        now,
+      ),
+    );
+  }
+  return summaries;
+}

@@ -1,0 +1,242 @@
+/** The service behind the wire: prepares, asks the core, and projects. */
+import { randomBytes } from "node:crypto";
+import type { CommandRequest, RunRequest } from "../api/schema.ts";
+import { apiVersion } from "../api/schema.ts";
+import type { Preview, Service } from "../api/service.ts";
+import type { Event } from "../core/events.ts";
+import { Fault } from "../core/fault.ts";
+import type { RunId } from "../core/ids.ts";
+import type { Command } from "../core/inputs.ts";
+import type { Ledger } from "../core/ports.ts";
+import { isSettled, latestAttempt } from "../core/queries.ts";
+import { gitEnvironment } from "../host/context.ts";
+import type { Host } from "../host/context.ts";
+import type { Sessions } from "../host/session.ts";
+import { openRepository } from "../git/git.ts";
+import { diffText } from "../git/inspect.ts";
+import { type KnownCaller, knowCaller } from "./caller.ts";
+import type { Engine } from "./engine.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import { type Found, findRun, listRuns, runDetail } from "./projection.ts";
+import { transcript } from "./transcript.ts";
+
+export interface ServiceParts {
+  readonly engine: Engine;
+  readonly ledger: Ledger;
+  readonly host: Host;
+  readonly sessions: Sessions;
+  readonly callers: Map<RunId, KnownCaller>;
+  readonly version: string;
+  readonly socket: string;
+  readonly scratch: string;
+  stop(options: { readonly sessions: boolean }): void;
+}
+
+export function service(parts: ServiceParts): Service {
+  const { engine, ledger, host, callers } = parts;
+  const find = (id: string): Promise<Found> => findRun(engine.state, ledger, id);
+  return {
+    version: () => ({ version: parts.version, api: apiVersion, pid: process.pid }),
+    host: () => ({
+      pid: process.pid,
+      version: parts.version,
+      socket: parts.socket,
+      sessions: [...parts.sessions.live.values()].map(({ task, session, pid }) => ({
+        task,
+        session,
+        pid,
+      })),
+    }),
+    async stopHost(options) {
+      parts.stop(options);
+    },
+    async preview(request) {
+      const caller = await knowCaller(request);
+      return previewOf(await prepare(request, caller, engine.state, parts.scratch), caller);
+    },
+    async start(request) {
+      const caller = await knowCaller(request);
+      const prepared = await prepare(request, caller, engine.state, parts.scratch);
+      const run: RunId = `run_${newName()}`;
+      callers.set(run, caller);
+      try {
+        await engine.command(startCommand(run, request, prepared));
+      } catch (error) {
+        callers.delete(run);
+        throw error;
+      }
+      return { run };
+    },
+    runs: (limit) => listRuns(engine.state, ledger, host.now(), limit),
+    run: async (id) => runDetail(await find(id), host.now()),
+    async command(request) {
+      const found = await find(request.run);
+      if ("env" in request) callers.set(found.run.id, await knowCaller(request));
+      await engine.command(toCommand(request, found));
+    },
+    diff: async (id, key, options) => diffOf(host, await find(id), key, options.stat),
+    events: (after, run, signal) => events(ledger, after, run, signal),
+    async *transcript(id, key, following, signal) {
+      const { run } = await find(id);
+      requireTask(run, key);
+      const taskNow = () => engine.state.runs.get(run.id)?.tasks.get(key) ?? run.tasks.get(key);
+      const source = {
+        home: host.home,
+        attempts: () => taskNow()?.attempts ?? [],
+        isOver: () =>
+          !engine.state.runs.has(run.id) ||
+          isSettled(requireTask(engine.state.runs.get(run.id) ?? run, key)),
+      };
+      yield* transcript(source, following, signal);
+    },
+  };
+}
+
+/** Eight letters and digits: readable, unique enough for one person's runs, fit for a ref. */
+function newName(): string {
+  return BigInt(`0x${randomBytes(8).toString("hex")}`)
+    .toString(36)
+    .slice(0, 8)
+    .padStart(8, "0");
+}
+
+/** What a run started without a person waits for permissions: not at all; with one, 15 minutes (design §8). */
+const attendedWaitMs = 15 * 60_000;
+
+function startCommand(run: RunId, request: RunRequest, prepared: Prepared): Command {
+  const { attended, acceptGates, options } = request;
+  return {
+    type: "run.start",
+    run,
+    name: prepared.name,
+    parallel: prepared.parallel,
+    usd: prepared.usd,
+    plans: prepared.plans.map(({ id, parallel, usd }) => ({ id, parallel, usd })),
+    tasks: prepared.tasks,
+    waitMs: options.waitMs === undefined ? (attended ? attendedWaitMs : 0) : options.waitMs,
+    attended,
+    acceptGates,
+  };
+}
+
+function previewOf(prepared: Prepared, caller: KnownCaller): Preview {
+  return {
+    tasks: prepared.tasks.map(
+      ({
+        key,
+        plan,
+        root,
+        target,
+        runner,
+        model,
+        needs,
+        gate,
+        gateFrom,
+        prompt,
+        limits,
+        approval,
+        land,
+      }) => ({
+        key,
+        plan,
+        project: root,
+        target,
+        runner,
+        model,
+        needs: needs.map((need) => need.key),
+        gate,
+        gateFrom,
+        prompt,
+        limits,
+        approval,
+        land,
+      }),
+    ),
+    parallel: prepared.parallel,
+    usd: prepared.usd,
+    credential: caller.credential,
+    claude: { path: caller.binary.path, version: caller.binary.version },
+    uncommitted: Object.fromEntries(
+      prepared.projects
+        .filter(({ uncommitted }) => uncommitted > 0)
+        .map(({ root, uncommitted }) => [root, uncommitted]),
+    ),
+    newGates: prepared.projects
+      .filter(
+        ({ gateFrom, reason, gate }) => gateFrom === "proposed" && gate !== null && reason !== "",
+      )
+      .map(({ root, gate, reason }) => ({ project: root, commands: gate ?? [], reason })),
+  };
+}
+
+function toCommand(request: CommandRequest, { run, settled }: Found): Command {
+  const id = run.id;
+  switch (request.type) {
+    case "retry":
+      return { type: "retry", run: id, task: request.task, settled: settled ? run : null };
+    case "resume":
+      return { type: "resume", run: id, task: request.task, usd: request.usd };
+    default:
+      return { ...request, run: id };
+  }
+}
+
+function requireTask(run: Found["run"], key: string) {
+  const task = run.tasks.get(key);
+  if (task === undefined)
+    throw new Fault("not_found", `no task ${key} in ${run.id}`, {
+      remedy: `muster show ${run.id}`,
+    });
+  return task;
+}
+
+/** The work of a task against what it started from. */
+async function diffOf(
+  host: Host,
+  { state, run }: Found,
+  key: string,
+  stat: boolean,
+): Promise<string> {
+  const task = requireTask(run, key);
+  const attempt = latestAttempt(state, run, task);
+  const base = attempt?.base;
+  const head = attempt?.head?.commit;
+  if (base === undefined || base === null || head === undefined)
+    throw new Fault("refused", `${run.id}/${key} has no commit to show yet`, {
+      remedy: `muster logs ${run.id}/${key}`,
+    });
+  const repo = await openRepository(task.spec.root, gitEnvironment(host, run.id));
+  return diffText(repo, base, head, { stat });
+}
+
+async function* events(
+  ledger: Ledger,
+  after: number,
+  run: string | null,
+  signal: AbortSignal,
+): AsyncIterable<Event> {
+  const waiting: Event[] = [];
+  let wake = (): void => {};
+  const stop = ledger.subscribe((added) => {
+    waiting.push(...added);
+    wake();
+  });
+  const onAbort = (): void => wake();
+  signal.addEventListener("abort", onAbort);
+  const isWanted = (event: Event): boolean => run === null || ("run" in event && event.run === run);
+  let last = after;
+  try {
+    for await (const event of ledger.read(after, run === null ? {} : { run: run as RunId })) {
+      last = event.seq;
+      yield event;
+    }
+    while (!signal.aborted) {
+      const next = waiting.shift();
+      if (next === undefined) await new Promise<void>((resolve) => (wake = resolve));
+      else if (next.seq > last && isWanted(next)) yield next;
+    }
+  } finally {
+    stop();
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * A gate's place: a worktree of ours on no branch, kept warm and moved from commit to commit. What a gate leaves there is hostile
+ * like an agent's worktree, so it is moved from a private git directory; ignored files (installed dependencies, caches) stay,
+ * everything else is exactly the commit's.
+ */
+import { mkdir, realpath, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Sha } from "../core/ids.ts";
+import { type Repository, git, longMs } from "./git.ts";
+import { withPrivateDir } from "./private.ts";
+import { requireSha } from "./refs.ts";
+import { type Place, openPlace, pinned, readRegistrations } from "./registration.ts";
+import { deleteTrash, retireWorktree, serialized } from "./worktree.ts";
+
+/** The place at `path`, made where it is not there yet; `fresh` where it was. Throws Fault `refused` where something else is there. */
+export async function openGatePlace(
+  repo: Repository,
+  path: string,
+  commit: Sha,
+): Promise<Place & { readonly fresh: boolean }> {
+  await mkdir(dirname(path), { recursive: true });
+  const real = join(await realpath(dirname(path)), basename(path));
+  const find = async () => (await readRegistrations(repo)).find((record) => record.path === real);
+  return serialized(repo, async () => {
+    const known = await find();
+    if (known !== undefined) return { ...(await openPlace(repo, known)), fresh: false };
+    const reason = "muster gate";
+    await git(repo, [
+      "worktree",
+      "add",
+      "--detach",
+      "--no-checkout",
+      "--lock",
+      "--reason",
+      reason,
+      "--",
+      real,
+      requireSha(commit),
+    ]);
+    const made = await find();
+    if (made === undefined) throw new Error(`git made no registration for ${real}`);
+    return { ...(await openPlace(repo, made)), fresh: true };
+  });
+}
+
+/** Makes the place hold exactly `commit`, but for ignored files. Runs no hook and no filter that the repository names. */
+export async function moveGatePlace(repo: Repository, place: Place, commit: Sha): Promise<void> {
+  await writeFile(join(place.worktree, ".git"), `gitdir: ${place.gitDir}\n`);
+  const index = join(place.gitDir, "index");
+  await withPrivateDir(
+    repo,
+    { sight: "person", worktree: place.worktree, index, head: commit },
+    async (own) => {
+      const at = [`--work-tree=${place.worktree}`];
+      await own.git([...at, "read-tree", "--reset", "-u", requireSha(commit)], {
+        timeoutMs: longMs,
+      });
+      await own.git([...at, "clean", "-ffdq", "-e", "/.git"], { timeoutMs: longMs });
+    },
+  );
+  await git(repo, ["update-ref", "--no-deref", "HEAD", commit], { env: pinned(place) });
+}
+
+/** Takes every gate place below `folder` out of the repository; what is in them can be made again. */
+export async function dropGatePlaces(
+  repo: Repository,
+  folder: string,
+  trashDir: string,
+): Promise<void> {
+  for (const record of await readRegistrations(repo)) {
+    if (!record.path.startsWith(join(folder, "gate-"))) continue;
+    const place = await openPlace(repo, record);
+    const retired = await retireWorktree(repo, place, trashDir);
+    if (!retired.retired) continue;
+    for (const path of [retired.trash, retired.metadata])
+      if (path !== null) await deleteTrash(path);
+  }
+}

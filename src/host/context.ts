@@ -1,0 +1,96 @@
+/** What the host works with: folders, runners, limits, and the environments of open runs, which are kept in memory only. */
+import { createHash } from "node:crypto";
+import { basename, dirname, join } from "node:path";
+import { Fault } from "../core/fault.ts";
+import type { AttemptId, ProjectId, RunId } from "../core/ids.ts";
+import type { Observed } from "../core/inputs.ts";
+import type { RunnerName, TaskSpec } from "../core/plan.ts";
+import type { Runner, SessionEnvironment } from "../core/runner.ts";
+import { type Repository, openRepository } from "../git/git.ts";
+import type { StallLimits } from "./stall.ts";
+
+/** What a run brought along when it was started; lost with the daemon, and then asked for again. */
+export interface RunEnvironment {
+  /** For git and provisioning: the person's PATH, HOME and locale. */
+  readonly base: Readonly<Record<string, string>>;
+  /** For gates, setup and teardown: without credentials. */
+  readonly gate: Readonly<Record<string, string>>;
+  /** For sessions. Throws Fault `no_login` where there is no credential. */
+  readonly session: () => SessionEnvironment;
+  readonly isolation: "none" | "home";
+  /** The person's CLAUDE.md, empty for none. */
+  readonly instructions: string;
+}
+
+export interface Host {
+  readonly home: string;
+  readonly runners: Readonly<Record<RunnerName, Runner>>;
+  readonly stall: StallLimits;
+  environment(run: RunId): RunEnvironment | undefined;
+  /** Gives an observation to the core. */
+  report(att: AttemptId, key: string, observed: Observed): void;
+  log(
+    level: "info" | "warn" | "error",
+    message: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ): void;
+  now(): number;
+  /** True where no other attempt is open in the project of this one, and no task waits to start one there. */
+  isLastOf(project: ProjectId, att: AttemptId): boolean;
+}
+
+export const timeouts = {
+  /** Design §5. */
+  gateMs: 20 * 60_000,
+  setupMs: 10 * 60_000,
+  teardownMs: 60_000,
+} as const;
+
+/** A promised file is handed over whole; more than this is no file to copy around. */
+export const maxArtifactBytes = 100 * 1024 * 1024;
+
+export function attemptDir(host: Host, att: AttemptId): string {
+  return join(host.home, "attempts", att);
+}
+
+/** `<name>-<8 hex of the project's id>`: readable, unique, and outside of the repository. */
+export function projectFolder(host: Host, project: ProjectId, root: string): string {
+  const hash = createHash("sha256").update(project).digest("hex").slice(0, 8);
+  const name = basename(root).replace(/[^A-Za-z0-9._-]+/g, "-") || basename(dirname(root));
+  return join(host.home, "worktrees", `${name}-${hash}`);
+}
+
+export function trashDir(host: Host): string {
+  return join(host.home, "trash");
+}
+
+/** The run's environment. Throws Fault `no_login` where the daemon that had it is gone. */
+export function requireEnvironment(host: Host, run: RunId): RunEnvironment {
+  const environment = host.environment(run);
+  if (environment === undefined)
+    throw new Fault("no_login", `the environment of ${run} was lost with the daemon`, {
+      remedy: `muster resume ${run}`,
+    });
+  return environment;
+}
+
+/** Git needs no secret: after a restart the daemon's own PATH and HOME do. */
+export function gitEnvironment(host: Host, run: RunId): Readonly<Record<string, string>> {
+  const { PATH = "/usr/bin:/bin", HOME = host.home } = process.env;
+  return host.environment(run)?.base ?? { PATH, HOME };
+}
+
+const open = new Map<string, Promise<Repository>>();
+
+/** The repository of a task's project, opened once per run. */
+export function openProject(host: Host, run: RunId, spec: TaskSpec): Promise<Repository> {
+  const key = `${host.home}\0${run}\0${spec.root}`;
+  const known = open.get(key);
+  if (known !== undefined) return known;
+  const opening = openRepository(spec.root, gitEnvironment(host, run), {
+    scratch: join(host.home, "tmp"),
+  });
+  open.set(key, opening);
+  opening.catch(() => open.delete(key));
+  return opening;
+}

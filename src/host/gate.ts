@@ -1,0 +1,72 @@
+/** The gate effect: a warm place of the project moved to the exact commit, set up like an attempt's, and the commands run there. */
+import { join } from "node:path";
+import type { Effect } from "../core/effects.ts";
+import type { Observed } from "../core/inputs.ts";
+import { runCommand } from "../gate/command.ts";
+import { runGate } from "../gate/gate.ts";
+import { moveGatePlace, openGatePlace } from "../git/gate-place.ts";
+import { type Host, openProject, projectFolder, requireEnvironment, timeouts } from "./context.ts";
+import { projectConfig } from "./project.ts";
+
+type GateEffect = Extract<Effect, { do: "gate" }>;
+
+/** Places in use, by path: each belongs to one gate at a time. */
+const busy = new Set<string>();
+
+export async function gate(host: Host, effect: GateEffect): Promise<Observed> {
+  const folder = projectFolder(host, effect.spec.project, effect.spec.root);
+  const path = takePlace(folder);
+  try {
+    return await gateIn(host, effect, path);
+  } finally {
+    busy.delete(path);
+  }
+}
+
+function takePlace(folder: string): string {
+  for (let slot = 1; ; slot++) {
+    const path = join(folder, `gate-${slot}`);
+    if (busy.has(path)) continue;
+    busy.add(path);
+    return path;
+  }
+}
+
+async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Observed> {
+  const { attempt, spec, head } = effect;
+  const repo = await openProject(host, attempt.run, spec);
+  const base = attempt.worktree?.base ?? head.commit;
+  const config = await projectConfig(host, attempt.run, spec, base);
+  const place = await openGatePlace(repo, path, head.commit);
+  await moveGatePlace(repo, place, head.commit);
+  const env = { ...requireEnvironment(host, attempt.run).gate, ...config.env, CI: "1" };
+  const cwd = spec.cwd === null ? place.worktree : join(place.worktree, spec.cwd);
+  const dir = join(host.home, "gates", effect.key.replaceAll(":", "-"));
+  for (const [i, command] of config.setup.entries()) {
+    const tag = `${dir}/setup-${i + 1}`;
+    const result = await runCommand({
+      dir: tag,
+      command,
+      cwd,
+      env,
+      timeoutMs: timeouts.setupMs,
+      tag,
+    });
+    if (result.exit !== 0)
+      return {
+        saw: "gate_broken",
+        commit: head.commit,
+        why: `setup \`${command}\` exited ${result.exit ?? "by time-out"}`,
+      };
+  }
+  const result = await runGate({
+    dir,
+    commands: effect.commands,
+    cwd,
+    env,
+    head,
+    on: effect.on,
+    timeoutMs: timeouts.gateMs,
+  });
+  return { saw: "gated", head, evidence: result.evidence, passed: result.passed };
+}

@@ -1,0 +1,108 @@
+/** Landing: merge in memory, then move the target by compare-and-swap, with the person's checkout following where it can. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFile } from "../config/write.ts";
+import type { Effect } from "../core/effects.ts";
+import type { Observed } from "../core/inputs.ts";
+import type { FollowRecord } from "../git/follow.ts";
+import { openRepository } from "../git/git.ts";
+import { treeOf } from "../git/inspect.ts";
+import { land, recoverFollow } from "../git/land.ts";
+import { commitTree, mergeTree, person } from "../git/merge.ts";
+import { readRef } from "../git/refs.ts";
+import { type Host, openProject } from "./context.ts";
+
+type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;
+
+export async function merge(host: Host, { attempt, spec, head }: Of<"merge">): Promise<Observed> {
+  const repo = await openProject(host, attempt.run, spec);
+  const target = await readRef(repo, `refs/heads/${spec.target}`);
+  if (target === null) return { saw: "target_missing", why: `branch ${spec.target} is gone` };
+  const merged = await mergeTree(repo, target, head.commit);
+  if (!merged.clean) return { saw: "merge_conflicts", target, paths: merged.paths };
+  const who = await person(repo);
+  const gates = attempt.gates
+    .filter(({ tree, exit }) => tree === head.tree && exit === 0)
+    .map(({ command }) => command);
+  const title = spec.prompt.trim().split("\n")[0]?.slice(0, 60) ?? "";
+  const message = [
+    `Land ${attempt.task}: ${title}`,
+    "",
+    `Muster-Run: ${attempt.run}`,
+    `Muster-Task: ${attempt.task}`,
+    ...(gates.length === 0
+      ? ["Muster-Gate: none"]
+      : gates.map((command) => `Muster-Gate: ${command.replaceAll("\n", " ")}`)),
+    "",
+  ].join("\n");
+  const commit = await commitTree(repo, {
+    tree: merged.tree,
+    parents: [target, head.commit],
+    message,
+    author: who,
+    committer: who,
+  });
+  return { saw: "merged", merge: { target, commit, tree: merged.tree } };
+}
+
+export async function landMerge(
+  host: Host,
+  { attempt, spec, merge: made }: Of<"land">,
+): Promise<Observed> {
+  const repo = await openProject(host, attempt.run, spec);
+  // From before a crash: the swap happened, its record did not.
+  if ((await readRef(repo, `refs/heads/${spec.target}`)) === made.commit)
+    return { saw: "landed", commit: made.commit, followed: null };
+  await treeOf(repo, made.commit);
+  const journal = followJournal(host, attempt.id);
+  const isOurs = (path: string): boolean => path.startsWith(`${host.home}/`);
+  const done = await land(repo, {
+    target: spec.target,
+    old: made.target,
+    new: made.commit,
+    journal,
+    isOurs,
+  });
+  if (done.landed) return { saw: "landed", commit: made.commit, followed: done.followed };
+  if (done.why === "moved") return { saw: "target_moved", expected: made.target, now: done.now };
+  const named = done.paths.slice(0, 3).join(", ");
+  return {
+    saw: "checkout_in_the_way",
+    detail: named === "" ? done.detail : `${done.detail}: ${named}`,
+  };
+}
+
+function journalDir(host: Host): string {
+  return join(host.home, "follow");
+}
+
+/** One file per landing that moves a checkout; it names what a crash in between left half done. */
+function followJournal(host: Host, name: string) {
+  const path = join(journalDir(host), `${name}.json`);
+  return {
+    async write(record: FollowRecord): Promise<void> {
+      mkdirSync(journalDir(host), { recursive: true, mode: 0o700 });
+      await replaceFile(path, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+    },
+    clear(): void {
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+/** Completes or undoes what a crash left half done in a person's checkout. Called once, before anything else runs. */
+export async function recoverFollows(
+  host: Host,
+  env: Readonly<Record<string, string>>,
+): Promise<number> {
+  const dir = journalDir(host);
+  if (!existsSync(dir)) return 0;
+  const names = readdirSync(dir).filter((name) => name.endsWith(".json"));
+  for (const name of names) {
+    const record = JSON.parse(readFileSync(join(dir, name), "utf8")) as FollowRecord;
+    const repo = await openRepository(record.worktree, env, { scratch: join(host.home, "tmp") });
+    await recoverFollow(repo, record);
+    rmSync(join(dir, name));
+  }
+  return names.length;
+}

@@ -1,0 +1,136 @@
+/** Performs effects: starts a key once while it is due, and reports one observation with that key. */
+import type { Effect } from "../core/effects.ts";
+import { Fault } from "../core/fault.ts";
+import type { Observed } from "../core/inputs.ts";
+import type { Host } from "./context.ts";
+import { gate } from "./gate.ts";
+import { landMerge, merge } from "./landing.ts";
+import { provision } from "./provision.ts";
+import { retire } from "./retire.ts";
+import { type Sessions, sessions } from "./session.ts";
+import { commitLeftovers, inspect, takeSnapshot } from "./settle.ts";
+
+export interface Performer {
+  /** What is due now: new keys are started, keys that are no longer due are forgotten. */
+  perform(effects: readonly Effect[]): void;
+  /** Keys under way. */
+  readonly keys: ReadonlySet<string>;
+  readonly sessions: Sessions;
+  /** Resolves once nothing but sessions is under way. */
+  idle(): Promise<void>;
+}
+
+export function performer(host: Host): Performer {
+  const known = new Set<string>();
+  const running = new Map<string, Promise<void>>();
+  const talk = sessions(host);
+
+  const act = async (effect: Effect): Promise<Observed | undefined> => {
+    switch (effect.do) {
+      case "session":
+        await talk.perform(effect);
+        return undefined;
+      case "send":
+        await talk.send(effect);
+        return undefined;
+      case "answer":
+        await talk.answer(effect);
+        return undefined;
+      case "end_session":
+        await talk.end(effect);
+        return undefined;
+      case "provision":
+        return provision(host, effect);
+      case "snapshot":
+        return takeSnapshot(host, effect);
+      case "inspect":
+        return inspect(host, effect);
+      case "commit":
+        return commitLeftovers(host, effect);
+      case "gate":
+        return gate(host, effect);
+      case "merge":
+        return merge(host, effect);
+      case "land":
+        return landMerge(host, effect);
+      case "retire":
+        return retire(host, effect);
+    }
+  };
+
+  const start = async (effect: Effect): Promise<void> => {
+    const { key, att } = effect;
+    const startedAt = performance.now();
+    try {
+      const observed = await act(effect);
+      host.log("info", `Effect ${effect.do} finished`, {
+        key,
+        ms: Math.round(performance.now() - startedAt),
+        saw: observed?.saw,
+      });
+      if (observed !== undefined) host.report(att, key, observed);
+    } catch (error) {
+      host.log("error", `Effect ${effect.do} failed`, {
+        key,
+        error: String(error),
+        stack: error instanceof Error ? error.stack : undefined,
+      });
+      const observed = failure(effect, error);
+      if (observed !== undefined) host.report(att, key, observed);
+    } finally {
+      running.delete(key);
+    }
+  };
+
+  return {
+    keys: known,
+    sessions: talk,
+    perform(effects) {
+      const due = new Set(effects.map(({ key }) => key));
+      for (const key of known) if (!due.has(key) && !running.has(key)) known.delete(key);
+      for (const effect of effects) {
+        if (known.has(effect.key)) continue;
+        known.add(effect.key);
+        running.set(effect.key, start(effect));
+      }
+    },
+    async idle() {
+      const others = [...running]
+        .filter(([key]) => !key.startsWith("session:"))
+        .map(([, promise]) => promise);
+      await Promise.all(others);
+    },
+  };
+}
+
+/** What the core hears of an effect that threw: the fact that it failed, in one line. */
+function failure(effect: Effect, error: unknown): Observed | undefined {
+  const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+  const isFault = error instanceof Fault;
+  switch (effect.do) {
+    case "provision":
+      return {
+        saw: "provision_failed",
+        why,
+        retry: !isFault || error.code === "git_failed" || error.code === "locked",
+      };
+    case "snapshot":
+      return { saw: "snapshot_failed", why };
+    case "inspect":
+    case "commit":
+      return { saw: "inspect_failed", why };
+    case "gate":
+      return { saw: "gate_broken", commit: effect.head.commit, why };
+    case "merge":
+      return { saw: "target_missing", why };
+    case "land":
+      return { saw: "checkout_in_the_way", detail: why };
+    case "retire":
+      return { saw: "kept", why };
+    case "session":
+    case "send":
+    case "answer":
+    case "end_session":
+      return undefined; // Their outcome is the session's own exit.
+  }
+}

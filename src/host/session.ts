@@ -1,0 +1,197 @@
+/** The session effect: start n of an attempt, live and followed until it exits, and everything that is said to it meanwhile. */
+import { join } from "node:path";
+import type { Effect } from "../core/effects.ts";
+import { Fault } from "../core/fault.ts";
+import type { AttemptId } from "../core/ids.ts";
+import type { Observed } from "../core/inputs.ts";
+import type { AgentEvent, Launch, Live } from "../core/runner.ts";
+import { defaultRules, defaultTools } from "../runner/profile.ts";
+import { type Host, attemptDir, requireEnvironment } from "./context.ts";
+import { readInstructions } from "./instructions.ts";
+import { projectConfig } from "./project.ts";
+import { watchStalls } from "./stall.ts";
+import { writeLaunch } from "./launch.ts";
+
+type SessionEffect = Extract<Effect, { do: "session" }>;
+
+/** How long a round gets to end after an interrupt before its process is ended. */
+const interruptMs = 10_000;
+/** Between asking a session to end and TERM, and between TERM and KILL. */
+const stopGraceMs = 5_000;
+const stallLookMs = 5_000;
+
+export interface Sessions {
+  perform(effect: SessionEffect): Promise<void>;
+  send(effect: Extract<Effect, { do: "send" }>): Promise<void>;
+  answer(effect: Extract<Effect, { do: "answer" }>): Promise<void>;
+  end(effect: Extract<Effect, { do: "end_session" }>): Promise<void>;
+  /** Ends the process of an attempt, whatever the core wants of it. */
+  stop(att: AttemptId): Promise<void>;
+  /** Lets go of what outlives us, ends the rest. */
+  release(): Promise<void>;
+  readonly live: ReadonlyMap<
+    AttemptId,
+    { readonly pid: number; readonly session: string; readonly task: string }
+  >;
+}
+
+interface Entry {
+  readonly pid: number;
+  readonly session: string;
+  readonly task: string;
+  readonly handle: Live;
+}
+
+export function sessions(host: Host): Sessions {
+  const starting = new Map<AttemptId, Promise<Entry>>();
+  const live = new Map<AttemptId, Entry>();
+
+  const perform = async (effect: SessionEffect): Promise<void> => {
+    const { att, attempt, n } = effect;
+    const report = (observed: Observed): void => host.report(att, effect.key, observed);
+    const stalls = watchStalls(host.stall, host.now());
+    const timer = setInterval(() => {
+      const silence = stalls.look(host.now());
+      if (silence !== undefined) report({ saw: "stalled", ...silence });
+    }, stallLookMs);
+    let over = (): void => {};
+    const exited = new Promise<void>((resolve) => (over = resolve));
+    const already = attempt.process.is === "none" ? 0 : attempt.offset;
+    const onEvent = (event: AgentEvent): void => {
+      stalls.saw(event, host.now());
+      if (event.is !== "exited" && event.offset <= already) return;
+      const observed = observe(event, n);
+      if (event.is === "exited") {
+        live.delete(att);
+        over();
+      }
+      if (observed !== undefined) report(observed);
+    };
+    const start = (async () => {
+      const launch = await prepare(host, effect);
+      const handle = await host.runners[attempt.runner].start(
+        launch,
+        () => requireEnvironment(host, attempt.run).session(),
+        onEvent,
+      );
+      return {
+        handle,
+        pid: handle.pid,
+        session: attempt.session,
+        task: `${attempt.run}/${attempt.task}`,
+      };
+    })();
+    starting.set(att, start);
+    try {
+      const entry = await start;
+      live.set(att, entry);
+      report({ saw: "session_started", n, pid: entry.pid, version: null });
+      await exited;
+    } catch (error) {
+      const credentials = error instanceof Fault && error.code === "no_login";
+      report({ saw: "session_failed_to_start", n, why: messageOf(error), credentials });
+    } finally {
+      clearInterval(timer);
+      starting.delete(att);
+    }
+  };
+
+  const entryOf = async (att: AttemptId): Promise<Entry | undefined> =>
+    live.get(att) ?? (await starting.get(att)?.catch(() => undefined));
+
+  return {
+    live,
+    perform,
+    async send({ att, message }) {
+      const entry = await entryOf(att);
+      await entry?.handle.send(message);
+    },
+    async answer({ att, ask, answer, attempt, key }) {
+      const input = attempt.asks.find(({ id }) => id === ask)?.input;
+      const entry = await entryOf(att);
+      await entry?.handle.answer(ask, answer, input);
+      host.report(att, key, { saw: "answer_taken", ask });
+    },
+    async end({ att, interrupt }) {
+      const entry = await entryOf(att);
+      if (entry === undefined) return;
+      if (interrupt) await withinMs(interruptMs, entry.handle.interrupt());
+      await entry.handle.stop(stopGraceMs);
+    },
+    async stop(att) {
+      await (await entryOf(att))?.handle.stop(stopGraceMs);
+    },
+    async release() {
+      await Promise.all([...live.values()].map(({ handle }) => handle.release()));
+    },
+  };
+}
+
+/** Waits for `act`, but no longer than `ms`; what comes later is of no interest. */
+async function withinMs(ms: number, act: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([
+    act.catch(() => {}),
+    new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))),
+  ]);
+  clearTimeout(timer);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+}
+
+/** What the core hears of an agent event; most of them are only for people, who read the stream itself. */
+function observe(event: AgentEvent, n: number): Observed | undefined {
+  switch (event.is) {
+    case "taken":
+      return { saw: "message_taken", uuid: event.uuid, offset: event.offset };
+    case "asked": {
+      const { ask, kind, tool, text, input, rule, offset } = event;
+      return { saw: "asked", ask, kind, tool, text, input, rule, offset };
+    }
+    case "ask_withdrawn":
+      return { saw: "ask_withdrawn", ask: event.ask, offset: event.offset };
+    case "turn":
+      return { saw: "used", turns: 1, usd: 0, offset: event.offset };
+    case "round_ended": {
+      const { failure, text, usd, offset } = event;
+      return { saw: "round_ended", failure, text: text.slice(0, 4_000), turns: 0, usd, offset };
+    }
+    case "exited":
+      return { saw: "session_exited", n, code: event.code, signal: event.signal, why: event.why };
+    default:
+      return undefined;
+  }
+}
+
+/** The launch of a start, written beside it; it never holds a secret. */
+async function prepare(host: Host, { attempt, spec, n, resume }: SessionEffect): Promise<Launch> {
+  const dir = attemptDir(host, attempt.id);
+  const { worktree } = attempt;
+  if (worktree === null) throw new Fault("refused", `attempt ${attempt.id} has no worktree`);
+  const config = await projectConfig(host, attempt.run, spec, worktree.base);
+  const rules = defaultRules([...(spec.gate ?? []), ...config.setup]);
+  const launch: Launch = {
+    att: attempt.id,
+    runner: attempt.runner,
+    n,
+    session: attempt.session,
+    resume,
+    dir,
+    cwd: spec.cwd === null ? worktree.path : join(worktree.path, spec.cwd),
+    model: spec.model,
+    tools: spec.tools ?? [...defaultTools],
+    permissions: {
+      allow: [...rules.allow, ...spec.permissions.allow],
+      ask: [...rules.ask, ...spec.permissions.ask, ...(config.permissions.ask ?? [])],
+      deny: [...spec.permissions.deny, ...(config.permissions.deny ?? [])],
+    },
+    instructions: await readInstructions(host, attempt.run, spec, worktree.base),
+    turns: spec.limits.turns - attempt.usage.turns,
+    usd: spec.limits.usd - attempt.usage.usd,
+    readable: [join(dir, "msg"), join(dir, "artifacts")],
+  };
+  await writeLaunch(launch);
+  return launch;
+}

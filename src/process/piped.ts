@@ -1,0 +1,92 @@
+/**
+ * A child on pipes, for a library that wants to talk to it itself: same folder, same records as under the shim (`claim id exit
+ * out.jsonl err`), but it does not outlive us. Every byte of its stdout is in `out.jsonl` before anyone else sees it.
+ */
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { PassThrough, type Readable, type Writable } from "node:stream";
+import { Fault } from "../core/fault.ts";
+import { bootId, readIdentity } from "./identity.ts";
+import { claimStart, ownIdentity, shimProtocol } from "./shim.ts";
+
+export interface PipedCommand {
+  readonly dir: string;
+  readonly argv: readonly [string, ...string[]];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly secret?: string;
+}
+
+type ExitListener = (code: number | null, signal: NodeJS.Signals | null) => void;
+type ErrorListener = (error: Error) => void;
+
+export interface Piped {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly killed: boolean;
+  readonly exitCode: number | null;
+  readonly signalCode: NodeJS.Signals | null;
+  kill(signal: NodeJS.Signals): boolean;
+  on(event: "exit", listener: ExitListener): void;
+  on(event: "error", listener: ErrorListener): void;
+  once(event: "exit", listener: ExitListener): void;
+  once(event: "error", listener: ErrorListener): void;
+  off(event: "exit", listener: ExitListener): void;
+  off(event: "error", listener: ErrorListener): void;
+}
+
+/** Starts the command. Throws Fault `refused` where this start was made before, `not_found` where it can't be started. */
+export function startPiped({ dir, argv, cwd, env, secret }: PipedCommand): Piped {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  if (!claimStart(dir)) throw new Fault("refused", `start ${dir} was made before`);
+  const out = openSync(join(dir, "out.jsonl"), "a", 0o600);
+  const err = openSync(join(dir, "err"), "a", 0o600);
+  const [file, ...args] = argv;
+  const child = spawn(file, args, {
+    cwd,
+    env,
+    detached: true,
+    stdio: ["pipe", "pipe", err, "pipe"],
+  });
+  closeSync(err);
+  const { stdin, stdout, pid } = child;
+  if (pid === undefined || stdin === null || stdout === null) {
+    child.once("error", () => {});
+    throw new Fault("not_found", `cannot run ${file} in ${cwd}`);
+  }
+  const secretPipe = child.stdio[3] as Writable;
+  secretPipe.on("error", () => {}); // The command ended without reading it; its exit says why.
+  secretPipe.end(secret ?? "");
+  recordId(dir, pid);
+  const copy = new PassThrough();
+  stdout.on("data", (chunk: Buffer) => {
+    writeSync(out, chunk);
+    copy.write(chunk);
+  });
+  stdin.on("error", () => {}); // EPIPE: its exit says why.
+  child.once("close", (code, signal) => {
+    copy.end();
+    closeSync(out);
+    replace(dir, "exit", `${code ?? 128 + (constants.signals[signal ?? "SIGKILL"] ?? 9)}\n`);
+  });
+  return Object.assign(child, { pid, stdin, stdout: copy });
+}
+
+function recordId(dir: string, pid: number): void {
+  const shim = ownIdentity();
+  const child = readIdentity(pid);
+  if (child === undefined) return; // Gone already: `exit` follows.
+  replace(
+    dir,
+    "id",
+    [shimProtocol, bootId(), shim.pid, shim.startedAt, child.pid, child.startedAt, ""].join("\n"),
+  );
+}
+
+function replace(dir: string, name: string, text: string): void {
+  writeFileSync(join(dir, `${name}.new`), text, { mode: 0o600 });
+  renameSync(join(dir, `${name}.new`), join(dir, name));
+}

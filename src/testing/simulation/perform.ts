@@ -1,0 +1,117 @@
+/** Effects on repositories in the simulated world, and what must hold the moment something lands. */
+import type { Effect } from "../../core/effects.ts";
+import type { Sha } from "../../core/ids.ts";
+import type { Observed } from "../../core/inputs.ts";
+import type { GateEvidence } from "../../core/state.ts";
+import type { Truth } from "./truth.ts";
+
+export function provision(truth: Truth, effect: Effect & { do: "provision" }): Observed {
+  const { att, spec, basis } = effect;
+  for (const need of spec.needs)
+    if (need.merge && !basis.some(({ key }) => key === need.key))
+      throw new Error(`${att} starts without the commit of ${need.key}, which it needs`);
+  const made = truth.worktrees.get(att);
+  if (truth.fault(0.05)) return { saw: "provision_failed", why: "setup exited 1", retry: true };
+  if (truth.fault(0.01)) return { saw: "provision_failed", why: "no such ref", retry: false };
+  if (made !== undefined) return { saw: "provisioned", worktree: made.worktree };
+  if (basis.length > 0 && truth.fault(0.1)) return { saw: "provision_conflicts", paths: ["a.ts"] };
+  const held = new Set(truth.of(truth.lane(spec).head).changes);
+  for (const { head } of basis) for (const change of truth.of(head).changes) held.add(change);
+  const base = truth.commit(held);
+  const worktree = {
+    path: `/worktrees/${att}`,
+    gitDir: `/git/${att}`,
+    branch: `muster/${effect.attempt.run}/${effect.attempt.task}`,
+    base: base.id,
+    baseTree: base.tree,
+    basis: Object.fromEntries(basis.map(({ key, head }) => [key, head])),
+  };
+  truth.worktrees.set(att, { worktree, head: base.id, dirty: false, writes: 0, saved: 0 });
+  return { saw: "provisioned", worktree };
+}
+
+/** Runs the commands in order up to the first red one. What a tree gives is decided once and holds. */
+export function gate(truth: Truth, { head, on, commands }: Effect & { do: "gate" }): Observed {
+  if (truth.fault(0.05)) return { saw: "gate_broken", commit: head.commit, why: "setup failed" };
+  const evidence: GateEvidence[] = [];
+  for (const command of commands) {
+    const key = `${head.tree} ${command}`;
+    const passed = truth.gates.get(key) ?? !truth.fault(0.15);
+    truth.gates.set(key, passed);
+    evidence.push({
+      command,
+      exit: passed ? 0 : truth.r.pick([1, null]),
+      commit: head.commit,
+      tree: head.tree,
+      on,
+      durationMs: 5,
+      log: "/log",
+      logSha: "0".repeat(64),
+      tail: "…",
+      reusedFrom: null,
+    });
+    if (!passed) break;
+  }
+  return { saw: "gated", head, evidence, passed: evidence.every(({ exit }) => exit === 0) };
+}
+
+export function merge(truth: Truth, { att, spec, head }: Effect & { do: "merge" }): Observed {
+  const lane = truth.lane(spec);
+  if (truth.fault(0.02)) return { saw: "target_missing", why: `no branch ${spec.target}` };
+  if (truth.fault(0.1)) return { saw: "merge_conflicts", target: lane.head, paths: ["a.ts"] };
+  if (truth.landings.some((landing) => landing.att === att))
+    throw new Error(`${att} is merged again after it landed`);
+  const target = truth.of(lane.head);
+  const { id, tree } = truth.commit([...target.changes, ...truth.of(head.commit).changes]);
+  return { saw: "merged", merge: { target: target.id, commit: id, tree } };
+}
+
+/** Compare-and-swap; the same landing twice is one. */
+export function land(truth: Truth, effect: Effect & { do: "land" }): Observed {
+  const { spec, merge: made } = effect;
+  const lane = truth.lane(spec);
+  if (lane.merges.has(made.commit)) return { saw: "landed", commit: made.commit, followed: null };
+  if (truth.fault(0.1)) lane.head = pushed(truth, lane.head);
+  if (lane.head !== made.target)
+    return { saw: "target_moved", expected: made.target, now: lane.head };
+  if (truth.fault(0.1)) return { saw: "checkout_in_the_way", detail: "a.ts is changed" };
+  checkLanding(truth, effect);
+  lane.head = made.commit;
+  lane.merges.add(made.commit);
+  const { att, attempt, head } = effect;
+  const { run, task } = attempt;
+  truth.landings.push({ run, task, att, head: head.commit, merge: made.commit });
+  return { saw: "landed", commit: made.commit, followed: truth.r.pick([null, "/project"]) };
+}
+
+/** Someone else's commit on the target. */
+function pushed(truth: Truth, head: Sha): Sha {
+  return truth.commit([...truth.of(head).changes, truth.change("else")]).id;
+}
+
+/** What must hold the moment a target moves. Throws what does not. */
+function checkLanding(truth: Truth, effect: Effect & { do: "land" }): void {
+  const { att, attempt, spec, head, merge: made } = effect;
+  const who = `${attempt.run}/${attempt.task}`;
+  if (truth.landings.some(({ run, task }) => run === attempt.run && task === attempt.task))
+    throw new Error(`${who} lands twice`);
+  const gateless = truth.approvals.get(`${who} ${head.commit}`);
+  if (spec.approval && gateless === undefined)
+    throw new Error(`${who} lands ${head.commit} without an approval of it`);
+  const commands = spec.gateFrom === "said" ? (spec.gate ?? []) : truth.accepted(spec.project);
+  if (commands === null && gateless !== true)
+    throw new Error(`${who} lands without a gate or an approval`);
+  for (const command of commands ?? [])
+    if (truth.gates.get(`${made.tree} ${command}`) !== true && gateless !== true)
+      throw new Error(`${who} lands a tree that did not pass ${command}`);
+  const { outside, missing, onTarget, related } = truth.of(head.commit);
+  if (spec.paths !== null && outside.length > 0)
+    throw new Error(`${who} lands changes outside of its paths`);
+  if (missing.length > 0) throw new Error(`${who} lands without its artifacts`);
+  if (onTarget || !related) throw new Error(`${who} lands what was not verified`);
+  const authors = new Set(truth.of(made.commit).changes.map((change) => change.split("#")[0]));
+  if (!authors.delete(att)) throw new Error(`${who} lands nothing of its own`);
+  authors.delete("else");
+  for (const { att: landed } of truth.landings) authors.delete(landed);
+  if (authors.size > 0) throw new Error(`${who} lands unproved work of ${[...authors].join(", ")}`);
+}

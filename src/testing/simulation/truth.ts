@@ -1,0 +1,116 @@
+/**
+ * What is really so in the simulated world, whatever the core believes: commits and their trees, the targets and what landed on
+ * them, worktrees and their unsaved bytes, which tree passed which gate, what was charged.
+ */
+import type { AttemptId, RunId, Sha, TaskKey } from "../../core/ids.ts";
+import type { TaskSpec } from "../../core/plan.ts";
+import { laneOf } from "../../core/queries.ts";
+import type { Worktree } from "../../core/state.ts";
+import type { Random } from "./random.ts";
+
+/** A commit is the set of changes it holds; a change is `<author>#<n>`, the author an attempt or `else`. */
+export interface Commit {
+  readonly id: Sha;
+  readonly tree: Sha;
+  readonly changes: readonly string[];
+  /** What an inspection would find wrong with it. */
+  readonly outside: readonly string[];
+  readonly missing: readonly string[];
+  readonly related: boolean;
+  readonly onTarget: boolean;
+}
+
+export interface Landing {
+  readonly run: RunId;
+  readonly task: TaskKey;
+  readonly att: AttemptId;
+  readonly head: Sha;
+  readonly merge: Sha;
+}
+
+export interface Lane {
+  head: Sha;
+  readonly merges: Set<Sha>;
+}
+
+export interface WorkingTree {
+  readonly worktree: Worktree;
+  head: Sha;
+  dirty: boolean;
+  /** Writes of the session so far, and how many of them a snapshot holds. */
+  writes: number;
+  saved: number;
+}
+
+export interface Truth {
+  readonly r: Random;
+  /** What may still go wrong; once it is 0 everything goes well, so that every run can settle. */
+  faults: number;
+  readonly commits: Map<Sha, Commit>;
+  readonly landings: Landing[];
+  readonly worktrees: Map<AttemptId, WorkingTree>;
+  /** `<tree> <command>` → exit 0. */
+  readonly gates: Map<string, boolean>;
+  readonly charged: Map<RunId, number>;
+  /** `<run>/<task> <commit>`: what a person said yes to; true where no gate was there to prove it. */
+  readonly approvals: Map<string, boolean>;
+  /** The gate that a person accepted for a project; null before that. */
+  accepted(project: string): readonly string[] | null;
+  /** Spends a fault with that probability. */
+  fault(probability: number): boolean;
+  lane(spec: TaskSpec): Lane;
+  commit(changes: Iterable<string>, flaws?: Partial<Commit>): Commit;
+  change(author: string): string;
+  /** Throws where the commit was never made. */
+  of(id: Sha): Commit;
+}
+
+const clean = { outside: [], missing: [], related: true, onTarget: false };
+
+export function truth(r: Random, faults: number): Truth {
+  const lanes = new Map<string, Lane>();
+  const trees = new Map<string, Sha>();
+  let ids = 0;
+  let changes = 0;
+  const id = (): Sha => (++ids).toString(16).padStart(40, "0");
+  const self: Truth = {
+    r,
+    faults,
+    commits: new Map(),
+    landings: [],
+    worktrees: new Map(),
+    gates: new Map(),
+    charged: new Map(),
+    approvals: new Map(),
+    accepted: () => null,
+    fault(probability) {
+      if (self.faults <= 0 || !r.chance(probability)) return false;
+      self.faults--;
+      return true;
+    },
+    lane(spec) {
+      const key = laneOf(spec);
+      const known = lanes.get(key);
+      if (known !== undefined) return known;
+      const lane = { head: self.commit([self.change("else")]).id, merges: new Set<Sha>() };
+      lanes.set(key, lane);
+      return lane;
+    },
+    commit(held, flaws = {}) {
+      const sorted = [...new Set(held)].toSorted();
+      const content = sorted.join(" ");
+      const tree = trees.get(content) ?? id();
+      trees.set(content, tree);
+      const commit = { ...clean, ...flaws, id: id(), tree, changes: sorted };
+      self.commits.set(commit.id, commit);
+      return commit;
+    },
+    change: (author) => `${author}#${++changes}`,
+    of(sha) {
+      const found = self.commits.get(sha);
+      if (found === undefined) throw new Error(`commit ${sha} was never made`);
+      return found;
+    },
+  };
+  return self;
+}
