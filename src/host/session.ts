@@ -1,12 +1,14 @@
 /** The session effect: start n of an attempt, live and followed until it exits, and everything that is said to it meanwhile. */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
 import type { Observed } from "../core/inputs.ts";
-import type { AgentEvent, Launch, Live } from "../core/runner.ts";
+import type { AgentEvent, Launch, Live, SessionEnvironment } from "../core/runner.ts";
+import { type Person, person } from "../git/merge.ts";
 import { defaultRules, defaultTools } from "../runner/profile.ts";
-import { type Host, attemptDir, requireEnvironment } from "./context.ts";
+import { type Host, attemptDir, openProject, requireEnvironment } from "./context.ts";
 import { readInstructions } from "./instructions.ts";
 import { projectConfig } from "./project.ts";
 import { watchStalls } from "./stall.ts";
@@ -69,11 +71,10 @@ export function sessions(host: Host): Sessions {
     };
     const start = (async () => {
       const launch = await prepare(host, effect);
-      const handle = await host.runners[attempt.runner].start(
-        launch,
-        () => requireEnvironment(host, attempt.run).session(),
-        onEvent,
-      );
+      const who = await person(await openProject(host, attempt.run, effect.spec));
+      const { hooks } = await projectConfig(host, attempt.run, effect.spec, attempt.worktree?.base ?? "");
+      const environment = () => sessionOf(host, effect, who, hooks);
+      const handle = await host.runners[attempt.runner].start(launch, environment, onEvent);
       return {
         handle,
         pid: handle.pid,
@@ -163,6 +164,37 @@ function observe(event: AgentEvent, n: number): Observed | undefined {
     default:
       return undefined;
   }
+}
+
+/** The run's environment with the person as author, signing off, and where it is isolated a home of its own. */
+function sessionOf(host: Host, { attempt }: SessionEffect, who: Person, hooks: "on" | "off"): SessionEnvironment {
+  const { session, isolation } = requireEnvironment(host, attempt.run);
+  const { env, apiKey } = session();
+  const home = join(attemptDir(host, attempt.id), "home");
+  if (isolation === "home") mkdirSync(home, { recursive: true, mode: 0o700 });
+  const config = {
+    "commit.gpgsign": "false",
+    "tag.gpgsign": "false",
+    ...(hooks === "off" ? { "core.hooksPath": "/dev/null" } : {}),
+  };
+  return {
+    apiKey,
+    env: {
+      GIT_AUTHOR_NAME: who.name,
+      GIT_AUTHOR_EMAIL: who.email,
+      GIT_COMMITTER_NAME: who.name,
+      GIT_COMMITTER_EMAIL: who.email,
+      GIT_CONFIG_COUNT: String(Object.keys(config).length),
+      ...Object.fromEntries(
+        Object.entries(config).flatMap(([key, value], i) => [
+          [`GIT_CONFIG_KEY_${i}`, key],
+          [`GIT_CONFIG_VALUE_${i}`, value],
+        ]),
+      ),
+      ...env,
+      ...(isolation === "home" ? { HOME: home } : {}),
+    },
+  };
 }
 
 /** The launch of a start, written beside it; it never holds a secret. */

@@ -1,15 +1,14 @@
 /** Ends of a session, whoever brings them about, and what comes after: a resume, or another who adopts it. */
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import type { AgentEvent, Launch } from "../../core/runner.ts";
 import { tagged } from "../../process/end.ts";
-import { awaitFile } from "../../process/files.ts";
 import { readIdentity, signal } from "../../process/identity.ts";
 import { run } from "../../process/run.ts";
 import { readShim } from "../../process/shim.ts";
-import type { Case } from "../runner.suite.ts";
+import type { Case } from "./case.ts";
 import { prompt } from "../model/behaviors.ts";
 import { bash, say, write } from "../model/steps.ts";
 import { type Place, type Session, makeRunner, transcriptOf, writeScript } from "./place.ts";

@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { RoundFailure } from "../../core/inputs.ts";
 import type { SessionEnvironment } from "../../core/runner.ts";
-import type { Case } from "../runner.suite.ts";
+import type { Case } from "./case.ts";
 import { prompt } from "../model/behaviors.ts";
 import type { FailureStep } from "../model/script.ts";
 import { bash, say, write } from "../model/steps.ts";

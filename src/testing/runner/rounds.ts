@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { Case } from "../runner.suite.ts";
+import type { Case } from "./case.ts";
 import { asksPermission, prompt, writeAndCommit } from "../model/behaviors.ts";
 import { ask, bash, say, write } from "../model/steps.ts";
 import { writeScript } from "./place.ts";

@@ -165,19 +165,19 @@ describe("commits", () => {
   });
 });
 
-describe("merging in memory", () => {
-  async function fork(world: Awaited<ReturnType<typeof makeWorld>>, ours: string, theirs: string) {
-    const base = await world.git(["rev-parse", "HEAD"]);
-    await world.write("a.txt", ours);
-    const left = await world.commit("ours");
-    await world.git(["checkout", "-q", "-B", "side", base]);
-    await world.write("a.txt", theirs);
-    await world.write("extra.txt", "x\n");
-    const right = await world.commit("theirs");
-    await world.git(["checkout", "-q", "main"]);
-    return { base, left, right };
-  }
+async function fork(world: Awaited<ReturnType<typeof makeWorld>>, ours: string, theirs: string) {
+  const base = await world.git(["rev-parse", "HEAD"]);
+  await world.write("a.txt", ours);
+  const left = await world.commit("ours");
+  await world.git(["checkout", "-q", "-B", "side", base]);
+  await world.write("a.txt", theirs);
+  await world.write("extra.txt", "x\n");
+  const right = await world.commit("theirs");
+  await world.git(["checkout", "-q", "main"]);
+  return { base, left, right };
+}
 
+describe("merging in memory", () => {
   test("a clean merge gives a tree, and a commit of it the merge", async () => {
     const world = await makeWorld({ "a.txt": "1\n2\n3\n4\n5\n6\n7\n" });
     const { left, right } = await fork(

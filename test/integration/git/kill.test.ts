@@ -10,8 +10,11 @@ import { makeWorld, type World } from "./world.ts";
 
 const files = 3_000;
 
+function name(n: number): string {
+  return `d${n % 40}/f${n}`;
+}
+
 async function makeBig(): Promise<{ world: World; old: string; next: string }> {
-  const name = (n: number): string => `d${n % 40}/f${n}`;
   const all = Array.from({ length: files }, (_, n) => [name(n), `${n}\n`.repeat(400)] as const);
   const world = await makeWorld(Object.fromEntries(all));
   const old = await world.git(["rev-parse", "HEAD"]);

@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -55,7 +55,7 @@ describe("opening", () => {
   test("an old git is refused with its version", async () => {
     const world = await makeWorld();
     await put(join(world.dir, "old/git"), "#!/bin/sh\necho git version 2.30.2\n");
-    await import("node:fs/promises").then(({ chmod }) => chmod(join(world.dir, "old/git"), 0o755));
+    await chmod(join(world.dir, "old/git"), 0o755);
     const env = { ...world.env, PATH: `${join(world.dir, "old")}:${world.env["PATH"]}` };
     await expect(openRepository(world.root, env)).rejects.toMatchObject({
       code: "git_too_old",
@@ -66,7 +66,7 @@ describe("opening", () => {
   test("a relative entry of PATH is not searched", async () => {
     const world = await makeWorld();
     await put(join(world.root, "git"), `#!/bin/sh\ntouch ${world.dir}/canary\n`);
-    await import("node:fs/promises").then(({ chmod }) => chmod(join(world.root, "git"), 0o755));
+    await chmod(join(world.root, "git"), 0o755);
     await openRepository(world.root, { ...world.env, PATH: `.:${world.env["PATH"]}` });
     expect(existsSync(join(world.dir, "canary"))).toBe(false);
   });

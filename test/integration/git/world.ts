@@ -18,17 +18,17 @@ export interface World {
   readonly env: Readonly<Record<string, string>>;
   readonly repo: Repository;
   /** Runs git as a person would and returns stdout; throws with stderr on a failure. */
-  git(args: readonly string[], options?: GitOptions): Promise<string>;
+  readonly git: (args: readonly string[], options?: GitOptions) => Promise<string>;
   /** The exit code and stderr of the same. */
-  tryGit(
+  readonly tryGit: (
     args: readonly string[],
     options?: GitOptions,
-  ): Promise<{ code: number; stdout: string; stderr: string }>;
+  ) => Promise<{ code: number; stdout: string; stderr: string }>;
   /** Writes a file of the main checkout. */
-  write(path: string, content: string | Buffer): Promise<void>;
-  read(path: string): Promise<string>;
-  commit(message: string): Promise<string>;
-  addWorktree(name: string): Promise<{ record: WorktreeRecord; place: Place }>;
+  readonly write: (path: string, content: string | Buffer) => Promise<void>;
+  readonly read: (path: string) => Promise<string>;
+  readonly commit: (message: string) => Promise<string>;
+  readonly addWorktree: (name: string) => Promise<{ record: WorktreeRecord; place: Place }>;
 }
 
 interface GitOptions {

@@ -1,0 +1,112 @@
+import { chmod, mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { land, recoverFollow, type FollowRecord } from "../../../src/git/land.ts";
+import { makeWorld, nextSecond, put, type World } from "./world.ts";
+
+/** A crash at a chosen point: the record is written, then everything is left as `act` leaves it. */
+async function crash(act: (scene: Scene, record: FollowRecord) => Promise<unknown>) {
+  const scene = await makeScene();
+  const { world, old, next } = scene;
+  const record: FollowRecord = {
+    worktree: world.root,
+    gitDir: join(world.root, ".git"),
+    target: "main",
+    old,
+    new: next,
+    token: "11111111-2222-4333-8444-555555555555",
+  };
+  await world.write("other.txt", "mine\n");
+  await world.write("mine.txt", "untracked\n");
+  await writeFile(join(world.root, ".git/index.lock"), `muster ${record.token}\n`);
+  await act(scene, record);
+  return { scene, world, record };
+}
+describe("recovery", () => {
+  const theirs = " M other.txt\n?? mine.txt";
+
+  test("a crash before anything moved is completed", async () => {
+    const { scene, world, record } = await crash(async () => {});
+    expect(await recoverFollow(world.repo, record)).toEqual({ landed: true, followed: world.root });
+    expect(await world.git(["rev-parse", "main"])).toBe(scene.next);
+    expect(await world.git(["status", "--porcelain"])).toBe(theirs);
+    expect(await recoverFollow(world.repo, record)).toEqual({ landed: true, followed: world.root });
+  });
+
+  test("a checkout that was half written, one file cut and one gone, is completed", async () => {
+    const { scene, world, record } = await crash(async ({ world: { root, write } }) => {
+      await write("added.txt", "added\n");
+      await write("run.sh", "#!/b");
+      await rm(join(root, "dropped.txt"));
+      await rm(join(root, "touched.txt"));
+      await writeFile(
+        join(root, ".git/index.muster-11111111-2222-4333-8444-555555555555.lock"),
+        "",
+      );
+    });
+    expect(await recoverFollow(world.repo, record)).toEqual({ landed: true, followed: world.root });
+    expect(await world.git(["rev-parse", "main"])).toBe(scene.next);
+    expect(await world.git(["status", "--porcelain"])).toBe(theirs);
+    await expectTidy(scene);
+  });
+
+  test("a crash between index and ref, and one after the ref, are completed", async () => {
+    for (const withRef of [false, true]) {
+      const { world, record } = await crash(async ({ world: { git, root }, old, next }) => {
+        await rm(join(root, ".git/index.lock"));
+        await git(["read-tree", "-m", "-u", old, next]);
+        if (withRef) await git(["update-ref", "refs/heads/main", next, old]);
+        await writeFile(
+          join(root, ".git/index.lock"),
+          "muster 11111111-2222-4333-8444-555555555555\n",
+        );
+      });
+      expect(await recoverFollow(world.repo, record)).toEqual({
+        landed: true,
+        followed: world.root,
+      });
+      expect(await world.git(["status", "--porcelain"])).toBe(theirs);
+    }
+  });
+
+  test("where the branch is elsewhere by now the files go back", async () => {
+    const { world, record } = await crash(async ({ world: { git, root, write }, old }) => {
+      await write("added.txt", "added\n");
+      await write("touched.txt", "one\ntwo\n");
+      const tree = await git(["rev-parse", `${old}^{tree}`]);
+      await git([
+        "update-ref",
+        "refs/heads/main",
+        await git(["commit-tree", tree, "-p", old, "-m", "other"]),
+      ]);
+      await rm(join(root, "dropped.txt"));
+    });
+    expect(await recoverFollow(world.repo, record)).toMatchObject({ landed: false, why: "moved" });
+    expect(await world.git(["status", "--porcelain"])).toBe(theirs);
+    expect(await world.read("touched.txt")).toBe("one\ntwo\nthree\n");
+  });
+
+  test("an edit that the person made after the crash is kept and told", async () => {
+    const { scene, world, record } = await crash(async ({ world: { write } }) => {
+      await write("added.txt", "added\n");
+      await write("touched.txt", "something of mine\n");
+    });
+    expect(await recoverFollow(world.repo, record)).toMatchObject({
+      landed: false,
+      why: "checkout_in_the_way",
+      paths: ["touched.txt"],
+    });
+    expect(await world.read("touched.txt")).toBe("something of mine\n");
+    expect(existsSync(join(world.root, "added.txt"))).toBe(false);
+    expect(await world.git(["rev-parse", "main"])).toBe(scene.old);
+  });
+
+  test("a lock that is not ours stays, and recovery waits for later", async () => {
+    const { world, record } = await crash(async ({ world: { root } }) =>
+      writeFile(join(root, ".git/index.lock"), "DIRC"),
+    );
+    await expect(recoverFollow(world.repo, record)).rejects.toMatchObject({ code: "locked" });
+    expect(existsSync(join(world.root, ".git/index.lock"))).toBe(true);
+  });
+});

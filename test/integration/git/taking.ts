@@ -1,0 +1,45 @@
+/** Taking a snapshot and looking into it with plain git. */
+import { Buffer } from "node:buffer";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import {
+  readIgnored,
+  restoreSnapshot,
+  snapshot,
+  type SnapshotRequest,
+} from "../../../src/git/snapshot.ts";
+import type { Place } from "../../../src/git/worktree.ts";
+import { makeWorld, nextSecond, put, type World } from "./world.ts";
+
+export const ref = "refs/muster/attempts/att_1/1";
+
+export async function take(world: World, place: Place, request: Partial<SnapshotRequest> = {}) {
+  return snapshot(world.repo, place, { ref, message: "round 1", ...request });
+}
+
+/** Names in a commit's tree, as git prints them unquoted. */
+export async function names(world: World, commit: string): Promise<string[]> {
+  return (await world.git(["ls-tree", "-r", "-z", "--name-only", commit]))
+    .split("\0")
+    .filter((name) => name !== "");
+}
+
+export function show(world: World, commit: string, path: string): Promise<string> {
+  return world.tryGit(["cat-file", "blob", `${commit}:${path}`]).then(({ stdout }) => stdout);
+}
+
