@@ -1,5 +1,6 @@
 /** Every verb, in the order of `--help`: the daily ones first. */
 import type { Command } from "commander";
+import { demoCommand } from "./commands/demo.ts";
 import { lsCommand } from "./commands/ls.ts";
 import { planCommand } from "./commands/plan.ts";
 import { runCommand } from "./commands/run.ts";
@@ -10,4 +11,5 @@ export const commands: readonly ((root: Command) => void)[] = [
   lsCommand,
   showCommand,
   planCommand,
+  demoCommand,
 ];

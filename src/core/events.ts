@@ -155,6 +155,8 @@ export type AttemptEvent =
       readonly ref: string;
       readonly commit: Sha;
       readonly left: number;
+      /** Taken for something that is over: it holds what it holds, but a newer one is due. */
+      readonly late?: true;
     } & OfAttempt)
   | ({
       readonly type: "head.read";

@@ -6,12 +6,12 @@ import type { Attempt, Phase } from "./state.ts";
 
 /** The key of what an attempt's phase has to do, held up or not; null where the phase itself does nothing. */
 export function phaseKey(attempt: Attempt): string | null {
-  const { id, phase, snapshots } = attempt;
+  const { id, phase, snapshots, rounds } = attempt;
   switch (phase.at) {
     case "provisioning":
       return `provision:${id}:${phase.try}`;
     case "settling":
-      if (phase.step === "snapshot") return `snapshot:${id}:${snapshots + 1}`;
+      if (phase.step === "snapshot") return `snapshot:${id}:${snapshots + 1}:${rounds}`;
       if (phase.step === "commit") return `commit:${id}:${snapshots}`;
       return `inspect:${id}:${snapshots}:${attempt.head?.commit ?? ""}`;
     case "verifying":
@@ -19,7 +19,7 @@ export function phaseKey(attempt: Attempt): string | null {
     case "queued":
       return queueKey(id, phase);
     case "ending":
-      return `snapshot:${id}:${snapshots + 1}`;
+      return `snapshot:${id}:${snapshots + 1}:last`;
     case "ended":
       return `retire:${id}`;
     case "idle":

@@ -261,6 +261,8 @@ export interface Attempt {
   readonly mail: readonly Message[];
   readonly asks: readonly Ask[];
   readonly usage: Usage;
+  /** Rounds that are over. */
+  readonly rounds: number;
   /** Time spent in finished rounds. */
   readonly workedMs: number;
   readonly head: Head | null;

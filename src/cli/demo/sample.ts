@@ -6,7 +6,8 @@ import { run } from "../../process/run.ts";
 const files: Readonly<Record<string, string>> = {
   "package.json": `${JSON.stringify({ name: "units", version: "1.0.0", type: "module", scripts: { test: "node --test" } }, null, 2)}\n`,
   "muster.yaml": "gate: node --test\ntarget: main\n",
-  "README.md": "# units\n\nConverts between units. One module per kind in `src`, one test beside each in `test`.\n",
+  "README.md":
+    "# units\n\nConverts between units. One module per kind in `src`, one test beside each in `test`.\n",
   "src/angle.js": "export const toRadians = (degrees) => (degrees * Math.PI) / 180;\n",
   "test/angle.test.js": testOf("angle", "toRadians", "180", "Math.PI"),
 };
@@ -47,18 +48,30 @@ export function planText(runners: readonly string[]): string {
     task("volume", cli),
     task("temperature", sdk),
     task("index", cli, "    needs: [length, weight]\n"),
-    task("guide", sdk, "    needs: [index, volume, temperature]\n    paths: [docs/**]\n    artifacts: [docs/guide.md]\n"),
+    task(
+      "guide",
+      sdk,
+      "    needs: [index, volume, temperature]\n    paths: [docs/**]\n    permissions: { allow: [Bash] }\n    artifacts: [docs/guide.md]\n",
+    ),
   ].join("\n");
 }
 
 /** Makes the sample as a repository with one commit on `main`. */
-export async function makeSample(folder: string, env: Readonly<Record<string, string>>): Promise<void> {
+export async function makeSample(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
-  for (const args of [["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Start with angles"]]) {
+  for (const args of [
+    ["init", "-q", "-b", "main"],
+    ["add", "-A"],
+    ["commit", "-q", "-m", "Start with angles"],
+  ]) {
     const done = await run({ argv: ["git", ...args], cwd: folder, env, timeoutMs: 30_000 });
-    if (done.code !== 0) throw new Error(`git ${args[0]} failed: ${done.stderr.toString().split("\n")[0]}`);
+    if (done.code !== 0)
+      throw new Error(`git ${args[0]} failed: ${done.stderr.toString().split("\n")[0]}`);
   }
 }

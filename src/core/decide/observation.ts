@@ -49,6 +49,7 @@ export function decideObservation(d: Decision, observation: Observation): void {
         ref: observation.ref,
         commit: observation.commit,
         left: observation.left,
+        ...(isDue ? {} : { late: true }),
       });
       return;
     case "snapshot_failed":

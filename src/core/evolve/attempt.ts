@@ -47,6 +47,7 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     mail: [],
     asks: [],
     usage: { turns: 0, usd: 0 },
+    rounds: 0,
     workedMs: 0,
     head: null,
     gates: [],
@@ -134,7 +135,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
     case "attempt.approved":
       return a.phase.at === "verified" ? { ...a, phase: { ...a.phase, approved: true } } : a;
     case "snapshot.taken":
-      return { ...a, snapshots: a.snapshots + 1, phase: saved(a) };
+      return { ...a, snapshots: a.snapshots + 1, phase: event.late === true ? a.phase : saved(a) };
     case "head.read":
       return {
         ...a,
@@ -158,13 +159,10 @@ function verifying(a: Attempt): Phase {
   return { at: "verifying", head: a.head, admitted: false, try: tries };
 }
 
-/**
- * A message that waits (a person's word) is another round; without one the work is looked at. On the way out a snapshot counts
- * once the process is gone.
- */
-function saved({ phase, mail, process }: Attempt): Phase {
+/** A message that waits (a person's word) is another round; without one the work is looked at. */
+function saved({ phase, mail }: Attempt): Phase {
   if (phase.at === "settling" && phase.step === "snapshot")
     return mail.length > 0 ? { at: "idle" } : { at: "settling", step: "inspect", committed: false };
-  if (phase.at === "ending") return { ...phase, saved: process.is === "none" };
+  if (phase.at === "ending") return { ...phase, saved: true };
   return phase;
 }

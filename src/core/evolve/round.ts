@@ -52,6 +52,7 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
       return {
         ...a,
         slot: false,
+        rounds: a.rounds + 1,
         usage: add(a, event),
         offset: event.offset,
         workedMs: worked(a, at),

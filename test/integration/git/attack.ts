@@ -2,12 +2,11 @@
  * What an agent can write to its worktree and to the shared git directory, each time with a positive control: the same attack
  * must fire with plain git, or the test proves nothing.
  */
-import { chmod, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, rm, utimes } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect } from "vitest";
 import { changedFiles, diffText, log, readHead } from "../../../src/git/inspect.ts";
-import { land } from "../../../src/git/land.ts";
 import { mergeTree } from "../../../src/git/merge.ts";
 import { branchPrefix, resolve } from "../../../src/git/refs.ts";
 import { restoreSnapshot, snapshot } from "../../../src/git/snapshot.ts";
@@ -91,4 +90,3 @@ export async function edit(scene: Scene, path = "a.txt"): Promise<void> {
   await put(join(scene.record.path, path), "zzzz\n");
   await utimes(join(scene.record.path, path), 1_000_000_000, 1_000_000_000);
 }
-

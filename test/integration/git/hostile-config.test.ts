@@ -1,20 +1,12 @@
-import { chmod, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { changedFiles, diffText, log, readHead } from "../../../src/git/inspect.ts";
-import { land } from "../../../src/git/land.ts";
+import { log, readHead } from "../../../src/git/inspect.ts";
 import { mergeTree } from "../../../src/git/merge.ts";
-import { branchPrefix, resolve } from "../../../src/git/refs.ts";
-import { restoreSnapshot, snapshot } from "../../../src/git/snapshot.ts";
-import {
-  addWorktree,
-  listWorktrees,
-  retireWorktree,
-  type Place,
-  type WorktreeRecord,
-} from "../../../src/git/worktree.ts";
-import { makeWorld, put, type World } from "./world.ts";
+import { resolve } from "../../../src/git/refs.ts";
+import { snapshot } from "../../../src/git/snapshot.ts";
+import { put } from "./world.ts";
+import { edit, everything, makeScene } from "./attack.ts";
 
 describe("configuration", () => {
   test("config.worktree with a monitor, once the agent turns the extension on", async () => {
@@ -134,4 +126,3 @@ describe("configuration", () => {
     expect(scene.hasFired()).toBe(false);
   });
 });
-

@@ -1,20 +1,12 @@
-import { chmod, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { changedFiles, diffText, log, readHead } from "../../../src/git/inspect.ts";
+import { changedFiles, readHead } from "../../../src/git/inspect.ts";
 import { land } from "../../../src/git/land.ts";
-import { mergeTree } from "../../../src/git/merge.ts";
-import { branchPrefix, resolve } from "../../../src/git/refs.ts";
 import { restoreSnapshot, snapshot } from "../../../src/git/snapshot.ts";
-import {
-  addWorktree,
-  listWorktrees,
-  retireWorktree,
-  type Place,
-  type WorktreeRecord,
-} from "../../../src/git/worktree.ts";
-import { makeWorld, put, type World } from "./world.ts";
+import { addWorktree, retireWorktree } from "../../../src/git/worktree.ts";
+import { put } from "./world.ts";
+import { edit, everything, makeScene } from "./attack.ts";
 
 describe("redirected metadata", () => {
   test("a worktree's .git file that leads to a git directory of the agent's is not followed", async () => {

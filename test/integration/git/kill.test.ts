@@ -10,12 +10,12 @@ import { makeWorld, type World } from "./world.ts";
 
 const files = 3_000;
 
-function name(n: number): string {
+function pathOf(n: number): string {
   return `d${n % 40}/f${n}`;
 }
 
 async function makeBig(): Promise<{ world: World; old: string; next: string }> {
-  const all = Array.from({ length: files }, (_, n) => [name(n), `${n}\n`.repeat(400)] as const);
+  const all = Array.from({ length: files }, (_, n) => [pathOf(n), `${n}\n`.repeat(400)] as const);
   const world = await makeWorld(Object.fromEntries(all));
   const old = await world.git(["rev-parse", "HEAD"]);
   await world.git(["checkout", "-q", "-b", "work"]);
@@ -54,7 +54,6 @@ async function landAndKill(
   withGit: boolean,
 ): Promise<FollowRecord> {
   const journal = join(world.dir, "journal");
-  const order = { root: world.root, env: world.env, target: "main", old, next, journal };
   // git writes in the order of the index: this file's turn comes after about this share of them.
   const probe = join(
     world.root,
@@ -63,9 +62,16 @@ async function landAndKill(
   const before = (await stat(probe)).mtimeMs;
   const killer = new AbortController();
   const landing = run({
-    argv: [process.execPath, join(import.meta.dirname, "lander.ts"), JSON.stringify(order)],
+    argv: [
+      process.execPath,
+      join(import.meta.dirname, "lander.ts"),
+      world.root,
+      old,
+      next,
+      journal,
+    ],
     cwd: world.dir,
-    env: { PATH: world.env["PATH"] ?? "" },
+    env: world.env,
     timeoutMs: 60_000,
     signal: killer.signal,
   });
@@ -74,7 +80,15 @@ async function landAndKill(
   if (withGit) expect(killGit(world.root)).toBe(1);
   killer.abort();
   await landing;
-  return JSON.parse(await readFile(journal, "utf8")) as FollowRecord;
+  const token = await readFile(journal, "utf8");
+  return {
+    worktree: world.root,
+    gitDir: join(world.root, ".git"),
+    target: "main",
+    old,
+    new: next,
+    token,
+  };
 }
 
 test.skipIf(process.platform !== "linux")(

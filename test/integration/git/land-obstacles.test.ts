@@ -1,9 +1,10 @@
-import { chmod, mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { land, recoverFollow, type FollowRecord } from "../../../src/git/land.ts";
+import { land } from "../../../src/git/land.ts";
 import { makeWorld, nextSecond, put, type World } from "./world.ts";
+import { expectRefused, expectTidy, makeScene } from "./landing.ts";
 
 describe("a checkout in the way", () => {
   const edits: readonly (readonly [
@@ -201,4 +202,3 @@ describe("a checkout in the way", () => {
     await expectTidy(scene);
   });
 });
-

@@ -1,9 +1,10 @@
-import { chmod, mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, rm, utimes } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { land, recoverFollow, type FollowRecord } from "../../../src/git/land.ts";
-import { makeWorld, nextSecond, put, type World } from "./world.ts";
+import { land } from "../../../src/git/land.ts";
+import { makeWorld, put } from "./world.ts";
+import { expectLanded, makeScene } from "./landing.ts";
 
 describe("a branch that nobody has checked out", () => {
   test("moves by compare-and-swap", async () => {
@@ -92,8 +93,7 @@ describe("a checkout that follows", () => {
     await chmod(join(scene.world.dir, "monitor"), 0o755);
     await scene.world.git(["config", "core.fsmonitor", join(scene.world.dir, "monitor")]);
     expect(await scene.land()).toEqual({ landed: true, followed: scene.world.root });
-    expect(await scene.world.read("added.txt")).toBe("smudged
-");
+    expect(await scene.world.read("added.txt")).toBe("smudged\n");
     expect(existsSync(join(scene.world.dir, "ran"))).toBe(false);
   });
 
@@ -123,4 +123,3 @@ describe("a checkout that follows", () => {
     expect(await world.git(["status", "--porcelain"])).toBe("");
   });
 });
-

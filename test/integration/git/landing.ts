@@ -1,10 +1,10 @@
 /** A checkout on `main` and a commit to land on it, with what must hold afterwards. */
-import { chmod, mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, rm, stat } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { land, recoverFollow, type FollowRecord } from "../../../src/git/land.ts";
-import { makeWorld, nextSecond, put, type World } from "./world.ts";
+import { expect } from "vitest";
+import { land, type FollowRecord } from "../../../src/git/land.ts";
+import { makeWorld, type World } from "./world.ts";
 
 export interface Scene {
   readonly world: World;
@@ -94,4 +94,3 @@ export async function expectRefused(scene: Scene, paths: readonly string[]): Pro
   expect(existsSync(join(world.root, "run.sh"))).toBe(false);
   return landing.detail;
 }
-

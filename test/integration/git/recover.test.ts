@@ -1,9 +1,9 @@
-import { chmod, mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { land, recoverFollow, type FollowRecord } from "../../../src/git/land.ts";
-import { makeWorld, nextSecond, put, type World } from "./world.ts";
+import { recoverFollow, type FollowRecord } from "../../../src/git/land.ts";
+import { expectTidy, makeScene, type Scene } from "./landing.ts";
 
 /** A crash at a chosen point: the record is written, then everything is left as `act` leaves it. */
 async function crash(act: (scene: Scene, record: FollowRecord) => Promise<unknown>) {

@@ -1,29 +1,11 @@
 import { Buffer } from "node:buffer";
-import {
-  chmod,
-  lstat,
-  mkdir,
-  readFile,
-  readdir,
-  readlink,
-  rm,
-  stat,
-  symlink,
-  truncate,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
+import { chmod, lstat, readFile, readlink, rm, stat, symlink, truncate } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import {
-  readIgnored,
-  restoreSnapshot,
-  snapshot,
-  type SnapshotRequest,
-} from "../../../src/git/snapshot.ts";
-import type { Place } from "../../../src/git/worktree.ts";
-import { makeWorld, nextSecond, put, type World } from "./world.ts";
+import { readIgnored, restoreSnapshot } from "../../../src/git/snapshot.ts";
+import { makeWorld, put } from "./world.ts";
+import { names, ref, show, take } from "./taking.ts";
 
 describe("what stays out", () => {
   test("ignored files are kept up to the budget, smallest first, without what setup brought", async () => {

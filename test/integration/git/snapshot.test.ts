@@ -1,29 +1,20 @@
 import { Buffer } from "node:buffer";
 import {
   chmod,
-  lstat,
   mkdir,
   readFile,
   readdir,
-  readlink,
   rm,
   stat,
   symlink,
-  truncate,
   utimes,
   writeFile,
 } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import {
-  readIgnored,
-  restoreSnapshot,
-  snapshot,
-  type SnapshotRequest,
-} from "../../../src/git/snapshot.ts";
-import type { Place } from "../../../src/git/worktree.ts";
-import { makeWorld, nextSecond, put, type World } from "./world.ts";
+import { restoreSnapshot } from "../../../src/git/snapshot.ts";
+import { makeWorld, nextSecond, put } from "./world.ts";
+import { names, ref, show, take } from "./taking.ts";
 
 describe("a snapshot", () => {
   test("holds tracked, staged, unstaged and untracked work and changes nothing in the worktree", async () => {
@@ -256,4 +247,3 @@ describe("a snapshot", () => {
     expect((await world.tryGit(["merge-base", "--is-ancestor", lost, taken.commit])).code).toBe(0);
   });
 });
-

@@ -1,30 +1,6 @@
 /** Taking a snapshot and looking into it with plain git. */
-import { Buffer } from "node:buffer";
-import {
-  chmod,
-  lstat,
-  mkdir,
-  readFile,
-  readdir,
-  readlink,
-  rm,
-  stat,
-  symlink,
-  truncate,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import {
-  readIgnored,
-  restoreSnapshot,
-  snapshot,
-  type SnapshotRequest,
-} from "../../../src/git/snapshot.ts";
-import type { Place } from "../../../src/git/worktree.ts";
-import { makeWorld, nextSecond, put, type World } from "./world.ts";
+import { snapshot, type SnapshotRequest } from "../../../src/git/snapshot.ts";
+import { type World } from "./world.ts";
 
 export const ref = "refs/muster/attempts/att_1/1";
 
@@ -42,4 +18,3 @@ export async function names(world: World, commit: string): Promise<string[]> {
 export function show(world: World, commit: string, path: string): Promise<string> {
   return world.tryGit(["cat-file", "blob", `${commit}:${path}`]).then(({ stdout }) => stdout);
 }
-
