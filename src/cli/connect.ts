@@ -93,15 +93,7 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
   const main = fileURLToPath(
     new URL(source ? "../daemon/main.ts" : "../daemon/main.js", import.meta.url),
   );
-  const { PATH = "/usr/bin:/bin", HOME = home, LANG, TZ } = process.env;
-  const env = {
-    PATH,
-    HOME,
-    MUSTER_HOME: home,
-    ...(LANG === undefined ? {} : { LANG }),
-    ...(TZ === undefined ? {} : { TZ }),
-    ...runtimeDir(),
-  };
+  const env = { HOME: home, ...daemonEnvironment(), MUSTER_HOME: home };
   startRespawning({ argv: [process.execPath, main], env, cwd: "/", log, note: giveUp });
   const until = performance.now() + startTimeoutMs;
   while (performance.now() < until) {
@@ -117,9 +109,13 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
   );
 }
 
-function runtimeDir(): Record<string, string> {
-  const dir = process.env["XDG_RUNTIME_DIR"];
-  return dir === undefined ? {} : { XDG_RUNTIME_DIR: dir };
+/** The respawning shim keeps it, so that a daemon that died comes back with what its runs need. */
+function daemonEnvironment(): Record<string, string> {
+  const folders = ["XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR"];
+  const kept = folders.flatMap((name) =>
+    process.env[name] === undefined ? [] : [[name, process.env[name]]],
+  );
+  return { ...caller().env, ...Object.fromEntries(kept) };
 }
 
 function tellOldNote(path: string): void {

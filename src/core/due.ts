@@ -89,7 +89,7 @@ function phaseEffect(state: State, of: Base): Effect | undefined {
     case "settling":
       return attempt.park === null ? settlingEffect(base, phase.step) : undefined;
     case "verifying": {
-      if (!phase.admitted) return undefined;
+      if (!phase.admitted || attempt.park !== null) return undefined;
       const commands = gateOf(state, base.spec) ?? [];
       return { ...base, do: "gate", head: phase.head, on: "head", commands };
     }

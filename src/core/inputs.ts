@@ -160,6 +160,8 @@ export type Observed =
   | { readonly saw: "landed"; readonly commit: Sha; readonly followed: string | null }
   | { readonly saw: "target_moved"; readonly expected: Sha; readonly now: Sha | null }
   | { readonly saw: "checkout_in_the_way"; readonly detail: string }
+  /** What the effect needs was lost with a daemon: a person must bring it again. */
+  | { readonly saw: "needs_credentials"; readonly why: string }
   | { readonly saw: "retired"; readonly ref: string | null }
   | { readonly saw: "kept"; readonly why: string };
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Caller } from "../api/schema.ts";
 import {
   type CredentialKind,
+  allowedEnvironment,
   credentialKind,
   gateEnvironment,
   sessionEnvironment,
@@ -16,6 +17,7 @@ import { Fault } from "../core/fault.ts";
 import type { RunEnvironment } from "../host/context.ts";
 import { run } from "../process/run.ts";
 import { type Binary, findBinary } from "../runner/binary.ts";
+import type { Log } from "./log.ts";
 
 export interface KnownCaller {
   readonly config: UserConfig;
@@ -59,6 +61,25 @@ export async function knowCaller({
       instructions: readOwnInstructions(env, claudeConfigDir),
     },
   };
+}
+
+/**
+ * The caller that this daemon was started by, from its own environment: what a respawned daemon has. Undefined where that is not
+ * enough to run a session; the runs that need one are parked then.
+ */
+export async function ownCaller(log: Log): Promise<KnownCaller | undefined> {
+  const { XDG_CONFIG_HOME = null, CLAUDE_CONFIG_DIR = null } = process.env;
+  const env = allowedEnvironment(process.env, [], { ssh: true });
+  try {
+    return await knowCaller({
+      env,
+      configHome: XDG_CONFIG_HOME,
+      claudeConfigDir: CLAUDE_CONFIG_DIR,
+    });
+  } catch (error) {
+    log("info", "Started without a login of its own", { why: String(error) });
+    return undefined;
+  }
 }
 
 function notLoggedIn(auth: string): Fault {

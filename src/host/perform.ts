@@ -25,44 +25,11 @@ export function performer(host: Host): Performer {
   const running = new Map<string, Promise<void>>();
   const talk = sessions(host);
 
-  const act = async (effect: Effect): Promise<Observed | undefined> => {
-    switch (effect.do) {
-      case "session":
-        await talk.perform(effect);
-        return undefined;
-      case "send":
-        await talk.send(effect);
-        return undefined;
-      case "answer":
-        await talk.answer(effect);
-        return undefined;
-      case "end_session":
-        await talk.end(effect);
-        return undefined;
-      case "provision":
-        return provision(host, effect);
-      case "snapshot":
-        return takeSnapshot(host, effect);
-      case "inspect":
-        return inspect(host, effect);
-      case "commit":
-        return commitLeftovers(host, effect);
-      case "gate":
-        return gate(host, effect);
-      case "merge":
-        return merge(host, effect);
-      case "land":
-        return landMerge(host, effect);
-      case "retire":
-        return retire(host, effect);
-    }
-  };
-
   const start = async (effect: Effect): Promise<void> => {
     const { key, att } = effect;
     const startedAt = performance.now();
     try {
-      const observed = await act(effect);
+      const observed = await act(host, talk, effect);
       host.log("info", `Effect ${effect.do} finished`, {
         key,
         ms: Math.round(performance.now() - startedAt),
@@ -103,10 +70,46 @@ export function performer(host: Host): Performer {
   };
 }
 
+/** Performs one effect; undefined where its outcome is told by the session itself. */
+async function act(host: Host, talk: Sessions, effect: Effect): Promise<Observed | undefined> {
+  switch (effect.do) {
+    case "session":
+      await talk.perform(effect);
+      return undefined;
+    case "send":
+      await talk.send(effect);
+      return undefined;
+    case "answer":
+      await talk.answer(effect);
+      return undefined;
+    case "end_session":
+      await talk.end(effect);
+      return undefined;
+    case "provision":
+      return provision(host, effect);
+    case "snapshot":
+      return takeSnapshot(host, effect);
+    case "inspect":
+      return inspect(host, effect);
+    case "commit":
+      return commitLeftovers(host, effect);
+    case "gate":
+      return gate(host, effect);
+    case "merge":
+      return merge(host, effect);
+    case "land":
+      return landMerge(host, effect);
+    case "retire":
+      return retire(host, effect);
+  }
+}
+
 /** What the core hears of an effect that threw: the fact that it failed, in one line. */
 function failure(effect: Effect, error: unknown): Observed | undefined {
   const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
   const isFault = error instanceof Fault;
+  if (isFault && error.code === "no_login" && effect.do !== "session")
+    return { saw: "needs_credentials", why };
   switch (effect.do) {
     case "provision":
       return {

@@ -44,73 +44,26 @@ interface Entry {
   readonly handle: Live;
 }
 
+/** Sessions that are up, and those on their way. */
+interface Registry {
+  readonly starting: Map<AttemptId, Promise<Entry>>;
+  readonly live: Map<AttemptId, Entry>;
+}
+
 export function sessions(host: Host): Sessions {
-  const starting = new Map<AttemptId, Promise<Entry>>();
-  const live = new Map<AttemptId, Entry>();
-
-  const perform = async (effect: SessionEffect): Promise<void> => {
-    const { att, attempt, n } = effect;
-    const report = (observed: Observed): void => host.report(att, effect.key, observed);
-    const stalls = watchStalls(host.stall, host.now());
-    const timer = setInterval(() => {
-      const silence = stalls.look(host.now());
-      if (silence !== undefined) report({ saw: "stalled", ...silence });
-    }, stallLookMs);
-    let over = (): void => {};
-    const exited = new Promise<void>((resolve) => (over = resolve));
-    const already = attempt.process.is === "none" ? 0 : attempt.offset;
-    const onEvent = (event: AgentEvent): void => {
-      stalls.saw(event, host.now());
-      if (event.is !== "exited" && event.offset <= already) return;
-      const observed = observe(event, n);
-      if (event.is === "exited") {
-        live.delete(att);
-        over();
-      }
-      if (observed !== undefined) report(observed);
-    };
-    const start = (async () => {
-      const launch = await prepare(host, effect);
-      const who = await person(await openProject(host, attempt.run, effect.spec));
-      const { hooks } = await projectConfig(host, attempt.run, effect.spec, attempt.worktree?.base ?? "");
-      const environment = () => sessionOf(host, effect, who, hooks);
-      const handle = await host.runners[attempt.runner].start(launch, environment, onEvent);
-      return {
-        handle,
-        pid: handle.pid,
-        session: attempt.session,
-        task: `${attempt.run}/${attempt.task}`,
-      };
-    })();
-    starting.set(att, start);
-    try {
-      const entry = await start;
-      live.set(att, entry);
-      report({ saw: "session_started", n, pid: entry.pid, version: null });
-      await exited;
-    } catch (error) {
-      const credentials = error instanceof Fault && error.code === "no_login";
-      report({ saw: "session_failed_to_start", n, why: messageOf(error), credentials });
-    } finally {
-      clearInterval(timer);
-      starting.delete(att);
-    }
-  };
-
+  const registry: Registry = { starting: new Map(), live: new Map() };
+  const { starting, live } = registry;
   const entryOf = async (att: AttemptId): Promise<Entry | undefined> =>
     live.get(att) ?? (await starting.get(att)?.catch(() => undefined));
-
   return {
     live,
-    perform,
+    perform: (effect) => keepLive(host, registry, effect),
     async send({ att, message }) {
-      const entry = await entryOf(att);
-      await entry?.handle.send(message);
+      await (await entryOf(att))?.handle.send(message);
     },
     async answer({ att, ask, answer, attempt, key }) {
       const input = attempt.asks.find(({ id }) => id === ask)?.input;
-      const entry = await entryOf(att);
-      await entry?.handle.answer(ask, answer, input);
+      await (await entryOf(att))?.handle.answer(ask, answer, input);
       host.report(att, key, { saw: "answer_taken", ask });
     },
     async end({ att, interrupt }) {
@@ -125,6 +78,65 @@ export function sessions(host: Host): Sessions {
     async release() {
       await Promise.all([...live.values()].map(({ handle }) => handle.release()));
     },
+  };
+}
+
+/** Has a start live, reports what the core is to hear of its stream, and returns once it has exited. */
+async function keepLive(
+  host: Host,
+  { starting, live }: Registry,
+  effect: SessionEffect,
+): Promise<void> {
+  const { att, attempt, n } = effect;
+  const report = (observed: Observed): void => host.report(att, effect.key, observed);
+  const stalls = watchStalls(host.stall, host.now());
+  const timer = setInterval(() => {
+    const silence = stalls.look(host.now());
+    if (silence !== undefined) report({ saw: "stalled", ...silence });
+  }, stallLookMs);
+  const exited = Promise.withResolvers<void>();
+  // What was folded into events before a crash is not told again.
+  const already = attempt.offset;
+  const onEvent = (event: AgentEvent): void => {
+    stalls.saw(event, host.now());
+    if (event.is !== "exited" && event.offset <= already) return;
+    const observed = observe(event, n);
+    if (observed !== undefined) report(observed);
+    if (event.is === "exited") exited.resolve();
+  };
+  const entry = startSession(host, effect, onEvent);
+  starting.set(att, entry);
+  try {
+    const up = await entry;
+    live.set(att, up);
+    report({ saw: "session_started", n, pid: up.pid, version: null });
+    await exited.promise;
+  } catch (error) {
+    const credentials = error instanceof Fault && error.code === "no_login";
+    report({ saw: "session_failed_to_start", n, why: messageOf(error), credentials });
+  } finally {
+    clearInterval(timer);
+    starting.delete(att);
+    live.delete(att);
+  }
+}
+
+async function startSession(
+  host: Host,
+  effect: SessionEffect,
+  onEvent: (event: AgentEvent) => void,
+): Promise<Entry> {
+  const { attempt, spec } = effect;
+  const launch = await prepare(host, effect);
+  const who = await person(await openProject(host, attempt.run, spec));
+  const { hooks } = await projectConfig(host, attempt.run, spec, attempt.worktree?.base ?? "");
+  const environment = (): SessionEnvironment => sessionOf(host, effect, who, hooks);
+  const handle = await host.runners[attempt.runner].start(launch, environment, onEvent);
+  return {
+    handle,
+    pid: handle.pid,
+    session: attempt.session,
+    task: `${attempt.run}/${attempt.task}`,
   };
 }
 
@@ -167,7 +179,12 @@ function observe(event: AgentEvent, n: number): Observed | undefined {
 }
 
 /** The run's environment with the person as author, signing off, and where it is isolated a home of its own. */
-function sessionOf(host: Host, { attempt }: SessionEffect, who: Person, hooks: "on" | "off"): SessionEnvironment {
+function sessionOf(
+  host: Host,
+  { attempt }: SessionEffect,
+  who: Person,
+  hooks: "on" | "off",
+): SessionEnvironment {
   const { session, isolation } = requireEnvironment(host, attempt.run);
   const { env, apiKey } = session();
   const home = join(attemptDir(host, attempt.id), "home");

@@ -130,7 +130,13 @@ interface Parts {
   readonly launch: Launch;
 }
 
+/** As in 0.3.329, whose types do not name the option: without it what waits runs on after the interrupt. */
+interface Interruptible {
+  interrupt(options: { readonly cancelQueued: true }): Promise<unknown>;
+}
+
 function live({ query, ended, inbox, asks, followed, dir, launch }: Parts): Live {
+  const interruptible: Interruptible = query;
   const stop = async (graceMs: number): Promise<void> => {
     inbox.close();
     query.close();
@@ -149,7 +155,8 @@ function live({ query, ended, inbox, asks, followed, dir, launch }: Parts): Live
       asks.resolve(ask, permissionResult(answer, input));
     },
     async interrupt() {
-      await query.interrupt();
+      if (!isRunning(readShim(dir))) throw new Fault("not_found", `no session runs in ${dir}`);
+      await interruptible.interrupt({ cancelQueued: true });
     },
     stop,
     release: () => stop(leftoverGraceMs),

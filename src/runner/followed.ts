@@ -3,10 +3,11 @@ import { join } from "node:path";
 import type { AgentEvent } from "../core/runner.ts";
 import { sweep } from "../process/end.ts";
 import { awaitFile, follow } from "../process/files.ts";
+import { isAlive } from "../process/identity.ts";
 import { type ShimState, isRunning, readShim } from "../process/shim.ts";
 import { foldStream } from "./fold.ts";
 
-/** How often a session whose shim may be gone is looked at; dead is what was missing twice. */
+/** How often a session whose shim may be gone is looked at; dead is what was missing twice, or once with its writer gone. */
 const lookMs = 2_000;
 
 export interface Followed {
@@ -62,17 +63,20 @@ async function watchEnd(
 ): Promise<string | undefined> {
   const lost = new AbortController();
   let misses = 0;
-  const look = setInterval(() => {
+  const look = (): void => {
     misses = isRunning(state) ? 0 : misses + 1;
-    if (misses >= 2) lost.abort();
-  }, lookMs);
+    const isWriterGone = state.id !== undefined && !isAlive(state.id.shim);
+    if (misses >= 2 || (misses === 1 && isWriterGone)) lost.abort();
+  };
+  const looking = setInterval(look, lookMs);
+  look();
   const exit = await awaitFile(
     dir,
     ["exit"],
     Number.POSITIVE_INFINITY,
     AbortSignal.any([released, lost.signal]),
   );
-  clearInterval(look);
+  clearInterval(looking);
   if (exit !== undefined || readShim(dir).exit !== undefined) return "exited";
   return released.aborted ? undefined : "its process is gone and left no exit record";
 }

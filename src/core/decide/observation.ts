@@ -55,6 +55,9 @@ export function decideObservation(d: Decision, observation: Observation): void {
     case "snapshot_failed":
       if (isDue) parkFor(d, att, "disk", observation.why);
       return;
+    case "needs_credentials":
+      d.of(att, { type: "attempt.parked", park: { reason: "credentials", detail: observation.why, until: null } });
+      return;
     case "retired":
       if (isDue) d.of(att, { type: "attempt.retired", ref: observation.ref });
       return;
@@ -121,6 +124,7 @@ type OfSession = Exclude<
       | "checkout_in_the_way"
       | "snapshot"
       | "snapshot_failed"
+      | "needs_credentials"
       | "retired"
       | "kept";
   }

@@ -24,7 +24,7 @@ export interface Edit {
 /** Opens an edit on `from`; read `state` when done. */
 export function edit(from: State): Edit {
   let state = from;
-  const owned = new WeakSet<object>();
+  const owned = new Set<object>();
 
   function own<K, V>(map: ReadonlyMap<K, V>): Map<K, V> {
     if (owned.has(map)) return map as Map<K, V>;

@@ -81,6 +81,14 @@ describe("the step of a conversation", () => {
     expect(choose([user(both), used(2, "writing"), result]).message).toEqual(say("end"));
   });
 
+  test("does not count what the program says in the model's place after a kill", () => {
+    const text = script([bash("one"), say("end")]);
+    const fillIn = said("No response requested.");
+    expect(choose([user(text), used(), result, fillIn, user("Go on.")]).message).toEqual(
+      say("end"),
+    );
+  });
+
   test("ignores reminders, system texts and tool results, whatever they quote", () => {
     const reminder = user(`<system-reminder>\n${script([say("no")])}\n</system-reminder>`);
     const system: Message = { role: "system", content: script([say("no")]) };

@@ -4,7 +4,7 @@
  * the steps go on.
  */
 import type { Message } from "./conversation.ts";
-import { asksForSummary, countBlocks, userTexts } from "./conversation.ts";
+import { asksForSummary, countBlocks, isFillIn, userTexts } from "./conversation.ts";
 import { findMarker, readMarker, script } from "./marker.ts";
 import type { FailureStep, MessageStep, Rule, Step } from "./script.ts";
 import { isFailure } from "./script.ts";
@@ -76,6 +76,7 @@ function walk(messages: readonly Message[], rules: readonly Rule[]): Walk {
 
 /** A message with fewer calls than its step is the rest of one that was cut off: its step comes again. */
 function countAssistant(state: Walk, message: Message): void {
+  if (isFillIn(message)) return;
   const expected = state.selected?.turns[state.index]?.message.tools?.length ?? 0;
   if (countBlocks([message], "tool_use") >= expected) state.index++;
 }

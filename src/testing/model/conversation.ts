@@ -55,6 +55,12 @@ export function asksForSummary(text: string): boolean {
   return text.includes(summaryRequest) && text.includes("<summary>");
 }
 
+/** True for the message that the program itself puts behind a call without a result when it resumes a killed session. */
+export function isFillIn(message: Message): boolean {
+  const blocks = blocksOf(message);
+  return blocks.length === 1 && blocks[0]?.text === "No response requested.";
+}
+
 /** The number of blocks of a type in some messages. */
 export function countBlocks(messages: readonly Message[], type: string): number {
   return messages.flatMap(blocksOf).filter((block) => block.type === type).length;

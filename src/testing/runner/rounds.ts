@@ -88,6 +88,19 @@ export function describeRounds(test: Case): void {
     expect(await session.next("round_ended")).toMatchObject({ failure: null });
   });
 
+  test("drops at an interrupt what waits, so that the session rests", async ({ place }) => {
+    const session = await place.start();
+    await session.say(asksPermission("curl --version"));
+    await session.next("asked");
+    const waiting = await session.say(prompt("And this.", [write("b.txt", "b"), say("no")]));
+    await session.until((event) => event.is === "taken" && event.uuid === waiting);
+    await session.live.interrupt();
+    expect(await session.next("round_ended")).toMatchObject({ failure: { is: "interrupted" } });
+    await session.say(prompt("Now this.", [say("yes")]));
+    expect(await session.next("round_ended")).toMatchObject({ failure: null, text: "yes" });
+    expect(existsSync(join(place.repo, "b.txt"))).toBe(false);
+  });
+
   test("is interrupted in a tool and in a reply, and stays usable", async ({ place }) => {
     writeScript(place, "wait.sh", "exec tail -f /dev/null");
     const session = await place.start();

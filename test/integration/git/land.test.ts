@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { land } from "../../../src/git/land.ts";
 import { makeWorld, put } from "./world.ts";
-import { expectLanded, makeScene } from "./landing.ts";
+import { before, expectLanded, makeScene } from "./landing.ts";
 
 describe("a branch that nobody has checked out", () => {
   test("moves by compare-and-swap", async () => {

@@ -1,5 +1,5 @@
 /** A checkout on `main` and a commit to land on it, with what must hold afterwards. */
-import { chmod, rm, stat } from "node:fs/promises";
+import { chmod, readdir, rm, stat } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -11,7 +11,7 @@ export interface Scene {
   readonly old: string;
   readonly next: string;
   readonly journal: { readonly records: FollowRecord[]; cleared: number };
-  land(isOurs?: (path: string) => boolean): ReturnType<typeof land>;
+  readonly land: (isOurs?: (path: string) => boolean) => ReturnType<typeof land>;
 }
 
 export const before = {

@@ -1,6 +1,7 @@
 /** Taking a snapshot and looking into it with plain git. */
 import { snapshot, type SnapshotRequest } from "../../../src/git/snapshot.ts";
-import { type World } from "./world.ts";
+import type { Place } from "../../../src/git/worktree.ts";
+import type { World } from "./world.ts";
 
 export const ref = "refs/muster/attempts/att_1/1";
 

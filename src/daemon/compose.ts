@@ -1,0 +1,98 @@
+/** The composition root: ledger + core + host + service of one MUSTER_HOME, put together and taken apart. */
+import { mkdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { Service } from "../api/service.ts";
+import { packageVersion } from "../config/version.ts";
+import type { RunId } from "../core/ids.ts";
+import { type Capacity, defaultHostParallel } from "../core/inputs.ts";
+import { isLastOf } from "../core/queries.ts";
+import type { Host } from "../host/context.ts";
+import { recoverFollows } from "../host/landing.ts";
+import { performer } from "../host/perform.ts";
+import { defaultStall } from "../host/stall.ts";
+import { openLedger } from "../ledger/sqlite.ts";
+import { type Binary, findBinary } from "../runner/binary.ts";
+import { claudeCli } from "../runner/claude-cli.ts";
+import { claudeSdk } from "../runner/claude-sdk.ts";
+import { type KnownCaller, ownCaller } from "./caller.ts";
+import { type Engine, engine } from "./engine.ts";
+import type { Log } from "./log.ts";
+import { service } from "./service.ts";
+
+export interface House {
+  readonly engine: Engine;
+  readonly service: Service;
+  /** Ends what does not outlive us, or with `sessions` every session, and closes the ledger. */
+  close(options: { readonly sessions: boolean }): Promise<void>;
+}
+
+export interface HouseOptions {
+  readonly home: string;
+  readonly socket: string;
+  readonly log: Log;
+  /** Called when someone asks the daemon to end. */
+  readonly stop: (options: { readonly sessions: boolean }) => void;
+}
+
+/** Opens everything and recovers: what a crash left half done in a checkout first, then the engine. */
+export async function openHouse({ home, socket, log, stop }: HouseOptions): Promise<House> {
+  const scratch = join(home, "tmp");
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  const ledger = openLedger(join(home, "ledger.db"));
+  const callers = new Map<RunId, KnownCaller>();
+  const own = await ownCaller(log);
+  const newest = (): KnownCaller | undefined => [...callers.values()].at(-1) ?? own;
+  const binary = async (): Promise<Binary> =>
+    newest()?.binary ?? findBinary(null, baseEnvironment(home));
+  const host: Host = {
+    home,
+    runners: { "claude-cli": claudeCli(binary), "claude-sdk": claudeSdk(binary) },
+    stall: defaultStall,
+    environment: (run) => (callers.get(run) ?? own)?.environment,
+    report: (att, key, observed) => void core.observe({ att, key, ...observed }),
+    log,
+    now: Date.now,
+    isLastOf: (project, att) => isLastOf(core.state, project, att),
+  };
+  const effects = performer(host);
+  const core = engine({ ledger, capacity, perform: effects.perform, now: Date.now, log });
+  const recovered = await recoverFollows(host, baseEnvironment(home));
+  if (recovered > 0)
+    log("warn", "Completed what a crash had left half done in a checkout", { count: recovered });
+  await core.start();
+  const { sessions } = effects;
+  return {
+    engine: core,
+    service: service({
+      engine: core,
+      ledger,
+      host,
+      sessions,
+      callers,
+      version: packageVersion(),
+      socket,
+      scratch,
+      stop,
+    }),
+    async close(options) {
+      await core.stop();
+      if (options.sessions)
+        await Promise.all([...sessions.live.keys()].map((att) => sessions.stop(att)));
+      else await sessions.release();
+      await ledger.close();
+    },
+  };
+}
+
+/** Gates: one per two cores, at least one, until measured (design §6). */
+function capacity(): Capacity {
+  const gates = Math.max(1, Math.floor(availableParallelism() / 2));
+  return { parallel: defaultHostParallel, resident: 2 * defaultHostParallel, gates };
+}
+
+function baseEnvironment(home: string): Record<string, string> {
+  const { PATH = "/usr/bin:/bin", HOME = home } = process.env;
+  return { PATH, HOME };
+}
