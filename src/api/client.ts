@@ -3,13 +3,17 @@ import { type IncomingMessage, request } from "node:http";
 import { Fault, type FaultCode, type FaultJson, exitCodes } from "../core/fault.ts";
 import { fromText } from "../core/serial.ts";
 import type { Event } from "../core/events.ts";
-import type { CommandRequest, RunRequest } from "./schema.ts";
+import type { AttachRequest, CommandRequest, RunRequest } from "./schema.ts";
 import type {
+  Attachment,
+  CleanItem,
+  Cleaned,
   HostInfo,
   Preview,
   RunDetail,
   RunSummary,
   TranscriptLine,
+  UninstallPlan,
   VersionInfo,
 } from "./service.ts";
 
@@ -22,7 +26,12 @@ export interface Client {
   runs(limit?: number): Promise<readonly RunSummary[]>;
   run(id: string): Promise<RunDetail>;
   command(request: CommandRequest): Promise<void>;
-  diff(run: string, task: string, stat: boolean): Promise<string>;
+  diff(run: string, task: string, stat: boolean): Promise<Buffer>;
+  clean(run: string | null, task: string | null): Promise<readonly CleanItem[]>;
+  performClean(attempts: readonly string[]): Promise<readonly Cleaned[]>;
+  attachment(request: AttachRequest): Promise<Attachment>;
+  uninstallPlan(): Promise<UninstallPlan>;
+  uninstall(): Promise<UninstallPlan>;
   events(after: number, run: string | null, signal: AbortSignal): AsyncIterable<Event>;
   transcript(
     run: string,
@@ -38,7 +47,7 @@ const timeoutMs = 120_000;
 export function client(socket: string): Client {
   const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const response = await send(socket, method, path, body);
-    return JSON.parse(await readAll(response));
+    return parsed(socket, await readAll(response));
   };
   const encoded = (...parts: string[]): string => parts.map(encodeURIComponent).join("/");
   return {
@@ -56,7 +65,7 @@ export function client(socket: string): Client {
       await call("POST", "/commands", body);
     },
     async diff(run, task, stat) {
-      return readAll(
+      return readBytes(
         await send(
           socket,
           "GET",
@@ -64,6 +73,17 @@ export function client(socket: string): Client {
         ),
       );
     },
+    async clean(run, task) {
+      const wanted = Object.entries({ run, task }).filter(([, value]) => value !== null);
+      const query = new URLSearchParams(wanted as [string, string][]).toString();
+      return ((await call("GET", `/clean?${query}`)) as { items: CleanItem[] }).items;
+    },
+    performClean: async (attempts) =>
+      ((await call("POST", "/clean", { attempts })) as { cleaned: Cleaned[] }).cleaned,
+    attachment: async (body) =>
+      ((await call("POST", "/attachments", body)) as { attachment: Attachment }).attachment,
+    uninstallPlan: async () => ((await call("GET", "/uninstall")) as { plan: UninstallPlan }).plan,
+    uninstall: async () => ((await call("POST", "/uninstall")) as { plan: UninstallPlan }).plan,
     events: (after, run, signal) => {
       const query = run === null ? "" : `&run=${encodeURIComponent(run)}`;
       return items<Event>(socket, `/events?after=${after}${query}`, signal);
@@ -94,7 +114,7 @@ function send(
     };
     const outgoing = request(options, (response) => {
       if ((response.statusCode ?? 500) < 400) resolve(response);
-      else readAll(response).then((text) => reject(faultOf(text)), reject);
+      else rejected(socket, response).catch(reject);
     });
     outgoing.on("timeout", () =>
       outgoing.destroy(
@@ -110,6 +130,10 @@ function send(
   });
 }
 
+async function rejected(socket: string, response: IncomingMessage): Promise<never> {
+  throw faultOf(socket, await readAll(response));
+}
+
 function unreachable(socket: string, cause: unknown): Fault {
   return new Fault("daemon_unreachable", `no daemon answers on ${socket}`, {
     remedy: "muster ls",
@@ -117,22 +141,36 @@ function unreachable(socket: string, cause: unknown): Fault {
   });
 }
 
-function faultOf(text: string): Fault {
-  try {
-    const { error } = JSON.parse(text) as { error: FaultJson };
-    const code: FaultCode = error.code in exitCodes ? error.code : "internal";
-    return new Fault(code, error.message, { remedy: error.remedy });
-  } catch {
+function faultOf(socket: string, text: string): Fault {
+  const { error } = parsed(socket, text) as { error?: FaultJson };
+  if (error === undefined)
     return new Fault("internal", "the daemon's answer was not understood", {
-      remedy: "muster host status",
+      remedy: "muster doctor",
+    });
+  const code: FaultCode = error.code in exitCodes ? error.code : "internal";
+  return new Fault(code, error.message, { remedy: error.remedy });
+}
+
+/** Whatever answers on the socket without speaking JSON is no daemon of ours. */
+function parsed(socket: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Fault("refused", `something that is not muster answers on ${socket}`, {
+      remedy: `To see what it is, run lsof ${socket}`,
+      cause,
     });
   }
 }
 
 async function readAll(response: IncomingMessage): Promise<string> {
+  return (await readBytes(response)).toString("utf8");
+}
+
+async function readBytes(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 /** Items of a server-sent event stream. Ends with the stream; throws the Fault that the daemon sends in the middle. */
@@ -155,7 +193,7 @@ async function* items<T>(socket: string, path: string, signal: AbortSignal): Asy
         );
         const data = fields.get("data");
         if (fields.get("event") === "end") return;
-        if (fields.get("event") === "fault") throw faultOf(`{"error":${data ?? "{}"}}`);
+        if (fields.get("event") === "fault") throw faultOf(socket, `{"error":${data ?? "{}"}}`);
         if (data !== undefined && data !== "") yield fromText(data) as T;
       }
     }

@@ -67,3 +67,8 @@ export const commandRequest = z.discriminatedUnion("type", [
   z.object({ type: z.literal("attend"), run: z.string() }),
 ]);
 export type CommandRequest = z.infer<typeof commandRequest>;
+
+export const cleanRequest = z.object({ attempts: z.array(z.string()) });
+
+export const attachRequest = z.object({ ...task, ...caller });
+export type AttachRequest = z.infer<typeof attachRequest>;

@@ -7,7 +7,7 @@ import { streamSSE } from "hono/streaming";
 import type { z } from "zod";
 import { Fault, exitCodes } from "../core/fault.ts";
 import { toText } from "../core/serial.ts";
-import { commandRequest, runRequest } from "./schema.ts";
+import { attachRequest, cleanRequest, commandRequest, runRequest } from "./schema.ts";
 import type { Service } from "./service.ts";
 
 /** A comment this often keeps idle streams from looking dead. */
@@ -57,8 +57,10 @@ export function routes(service: Service): Hono {
   });
   app.get("/runs/:id/tasks/:task/diff", async (c) => {
     const { id, task } = c.req.param();
-    return c.text(await service.diff(id, task, { stat: c.req.query("stat") === "1" }));
+    const bytes = await service.diff(id, task, { stat: c.req.query("stat") === "1" });
+    return c.body(Uint8Array.from(bytes));
   });
+  addHousekeeping(app, service);
   app.get("/runs/:id/tasks/:task/transcript", (c) => {
     const { id, task } = c.req.param();
     return stream(c, (signal) =>
@@ -70,6 +72,25 @@ export function routes(service: Service): Hono {
     return stream(c, (signal) => service.events(after, c.req.query("run") ?? null, signal));
   });
   return app;
+}
+
+function addHousekeeping(app: Hono, service: Service): void {
+  app.get("/clean", async (c) => {
+    const { run = null, task = null } = c.req.query() as { run?: string; task?: string };
+    return c.json({ schema: 1, items: await service.clean(run, task) });
+  });
+  app.post("/clean", async (c) => {
+    const { attempts } = parse(cleanRequest, await readBody(c.req.raw));
+    return c.json({ schema: 1, cleaned: await service.performClean(attempts) });
+  });
+  app.post("/attachments", async (c) =>
+    c.json({
+      schema: 1,
+      attachment: await service.attachment(parse(attachRequest, await readBody(c.req.raw))),
+    }),
+  );
+  app.get("/uninstall", async (c) => c.json({ schema: 1, plan: await service.uninstallPlan() }));
+  app.post("/uninstall", async (c) => c.json({ schema: 1, plan: await service.uninstall() }));
 }
 
 type Context = Parameters<typeof streamSSE>[0];
@@ -121,16 +142,11 @@ export async function listen(
   service: Service,
   socket: string,
 ): Promise<{ readonly server: Server; close(): Promise<void> }> {
-  rmSync(socket, { force: true });
+  dropDeadSocket(socket);
   const server = createAdaptorServer({ fetch: routes(service).fetch }) as Server;
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) =>
-      reject(
-        new Fault("unwritable", `cannot listen on ${socket}`, {
-          remedy: `ls -la ${socket}`,
-          cause,
-        }),
-      ),
+      reject(cannotListen(socket, cause)),
     );
     server.listen(socket, resolve);
   });
@@ -146,4 +162,19 @@ export async function listen(
       if (isOurs) rmSync(socket, { force: true });
     },
   };
+}
+
+/** Only a socket is taken for a dead daemon's. */
+function dropDeadSocket(socket: string): void {
+  const found = lstatSync(socket, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw cannotListen(socket, new Error("it is no socket"));
+  rmSync(socket, { force: true });
+}
+
+function cannotListen(socket: string, cause: Error): Fault {
+  return new Fault("unwritable", `cannot listen on ${socket}: ${cause.message}`, {
+    remedy: `To see what is in its place, run ls -la ${socket}`,
+    cause,
+  });
 }

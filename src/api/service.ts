@@ -1,7 +1,7 @@
 /** What the daemon offers over the wire; implemented by the composition root, served by `server.ts`, called through `client.ts`. */
 import type { Event } from "../core/events.ts";
 import type { RunView } from "../core/view.ts";
-import type { CommandRequest, RunRequest } from "./schema.ts";
+import type { AttachRequest, CommandRequest, RunRequest } from "./schema.ts";
 
 export interface VersionInfo {
   readonly version: string;
@@ -79,8 +79,12 @@ export interface TaskDetail {
     readonly session: string;
     readonly phase: string;
     readonly base: string | null;
+    /** Why its worktree was left where it is; null where it was not, or is gone by now. */
     readonly kept: string | null;
+    /** Whether it has a session's process, in the core's words. */
+    readonly process: "none" | "starting" | "live" | "ending";
     readonly snapshots: number;
+    /** Logs of its gates, oldest first. */
     readonly logs: readonly string[];
   }[];
   readonly asks: readonly {
@@ -109,6 +113,55 @@ export interface RunSummary {
   }[];
 }
 
+/** A worktree that was kept for a person to look at, and what would become of it. */
+export interface CleanItem {
+  readonly run: string;
+  readonly task: string;
+  readonly attempt: string;
+  readonly project: string;
+  readonly worktree: string;
+  /** Why it was kept. */
+  readonly kept: string;
+  /** The ref that will hold everything in it. */
+  readonly ref: string;
+  /** Why it has to stay, with what to do about it; null where it may go. */
+  readonly blocked: string | null;
+}
+
+export interface Cleaned {
+  readonly attempt: string;
+  readonly worktree: string;
+  readonly removed: boolean;
+  readonly ref: string | null;
+  /** Why it was not removed. */
+  readonly why: string | null;
+}
+
+/** What `uninstall` removes and what it leaves; it is refused while `openRuns` or `kept` are not empty. */
+export interface UninstallPlan {
+  readonly home: string;
+  readonly remove: readonly { readonly path: string; readonly bytes: number }[];
+  /** Work in the person's repositories: never touched. */
+  readonly stays: readonly {
+    readonly project: string;
+    readonly refs: number;
+    readonly branches: number;
+  }[];
+  readonly openRuns: readonly string[];
+  readonly kept: readonly CleanItem[];
+}
+
+/** How a terminal takes over a session: Claude Code itself, on the attempt's own transcript. */
+export interface Attachment {
+  readonly attempt: string;
+  readonly argv: readonly [string, ...string[]];
+  readonly cwd: string;
+  /** Added to the person's own environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where the terminal names itself while it holds the session. */
+  readonly claim: string;
+}
+
 export interface Service {
   version(): VersionInfo;
   host(): HostInfo;
@@ -116,12 +169,22 @@ export interface Service {
   stopHost(options: { readonly sessions: boolean }): Promise<void>;
   preview(request: RunRequest): Promise<Preview>;
   start(request: RunRequest): Promise<{ readonly run: string }>;
-  /** Open runs and the latest settled ones, newest first. */
+  /** Every open run and the settled ones among the newest `limit`, newest first. */
   runs(limit: number): Promise<readonly RunSummary[]>;
   /** A run by its id or a unique prefix of it. Throws Fault `not_found`. */
   run(id: string): Promise<RunDetail>;
   command(request: CommandRequest): Promise<void>;
-  diff(run: string, task: string, options: { readonly stat: boolean }): Promise<string>;
+  /** The work of a task against what it started from, byte for byte. */
+  diff(run: string, task: string, options: { readonly stat: boolean }): Promise<Uint8Array>;
+  /** Kept worktrees, of one run or task where asked. */
+  clean(run: string | null, task: string | null): Promise<readonly CleanItem[]>;
+  /** Removes the worktrees of these attempts, as the plan says now. */
+  performClean(attempts: readonly string[]): Promise<readonly Cleaned[]>;
+  /** Throws Fault `refused` where there is no session, no worktree, or the session is in use. */
+  attachment(request: AttachRequest): Promise<Attachment>;
+  uninstallPlan(): Promise<UninstallPlan>;
+  /** Gives back what belongs to no attempt and ends the daemon. Throws Fault `refused` where the plan says so. */
+  uninstall(): Promise<UninstallPlan>;
   /** Events behind `after` and all that follow, until `signal` aborts. */
   events(after: number, run: string | null, signal: AbortSignal): AsyncIterable<Event>;
   /** A task's live transcript as lines for people, from the beginning; with `follow` until it is settled. */

@@ -4,11 +4,13 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Service } from "../api/service.ts";
 import { packageVersion } from "../config/version.ts";
+import type { Event } from "../core/events.ts";
 import type { RunId } from "../core/ids.ts";
 import { type Capacity, defaultHostParallel } from "../core/inputs.ts";
 import { isLastOf } from "../core/queries.ts";
 import type { Host } from "../host/context.ts";
 import { recoverFollows } from "../host/landing.ts";
+import { notificationOf, notify } from "../host/notify.ts";
 import { performer } from "../host/perform.ts";
 import { defaultStall } from "../host/stall.ts";
 import { openLedger } from "../ledger/sqlite.ts";
@@ -61,6 +63,10 @@ export async function openHouse({ home, socket, log, stop }: HouseOptions): Prom
   const recovered = await recoverFollows(host, baseEnvironment(home));
   if (recovered > 0)
     log("warn", "Completed what a crash had left half done in a checkout", { count: recovered });
+  ledger.subscribe((events) => {
+    for (const event of events)
+      tell(event, "run" in event ? (callers.get(event.run) ?? own) : undefined, log);
+  });
   await core.start();
   const { sessions } = effects;
   return {
@@ -84,6 +90,15 @@ export async function openHouse({ home, socket, log, stop }: HouseOptions): Prom
       await ledger.close();
     },
   };
+}
+
+function tell(event: Event, caller: KnownCaller | undefined, log: Log): void {
+  const notification =
+    caller === undefined || caller.config.notify.length === 0 ? undefined : notificationOf(event);
+  if (caller === undefined || notification === undefined) return;
+  void notify(caller.config.notify, notification, caller.environment.gate).then((failed) => {
+    if (failed !== undefined) log("warn", "The notify command failed", { why: failed });
+  });
 }
 
 /** Gates: one per two cores, at least one, until measured (design §6). */

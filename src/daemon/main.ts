@@ -8,6 +8,7 @@ import { ensureHome, ensureSocketFolder, musterHome, socketPath } from "../confi
 import { packageVersion } from "../config/version.ts";
 import { Fault, exitCodes } from "../core/fault.ts";
 import { takeLock } from "../ledger/lock.ts";
+import { setChildUmask } from "../process/umask.ts";
 import { openHouse } from "./compose.ts";
 import { openLog } from "./log.ts";
 
@@ -16,7 +17,7 @@ const idleLookMs = 30_000;
 
 /** Runs the daemon of this MUSTER_HOME until it is asked to end. Throws Fault `locked` where another one lives. */
 async function runDaemon(): Promise<void> {
-  process.umask(0o077);
+  setChildUmask(process.umask(0o077));
   const home = ensureHome(musterHome(process.env));
   const socket = socketPath(home, process.env);
   ensureSocketFolder(socket);

@@ -68,6 +68,7 @@ export async function prepare(
     limits: pickLimits(options),
     ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
   });
+  for (const task of tasks) refuseUnsupported(task);
   const [only] = plans;
   return {
     name:
@@ -75,7 +76,7 @@ export async function prepare(
         ? only.name
         : plans.map(({ name }) => name).join(", "),
     plans,
-    tasks,
+    tasks: tasks.map((task) => withinCeiling(task, caller.config.ceiling)),
     projects: [...projects.values()],
     parallel:
       options.parallel ??
@@ -87,6 +88,37 @@ export async function prepare(
       (plans.length === 1 ? only?.usd : null) ??
       caller.config.limits.usd ??
       defaultRunUsd,
+  };
+}
+
+/** Refuses what this version can't do, rather than doing less. */
+function refuseUnsupported({ key, land }: TaskSpec): void {
+  if (land === "push" || land === "pr")
+    throw new Fault("bad_plan", `task ${key} has land: ${land}, which is not there yet`, {
+      remedy: "use land: local or land: none, then: muster plan",
+    });
+}
+
+/** A plan may allow what the person's ceiling does not forbid; the ceiling's own ask and deny rules hold everywhere. */
+function withinCeiling(task: TaskSpec, ceiling: KnownCaller["config"]["ceiling"]): TaskSpec {
+  if (ceiling === null) return task;
+  const { allow: most } = ceiling;
+  const beyond =
+    most === undefined ? undefined : task.permissions.allow.find((rule) => !most.includes(rule));
+  if (beyond !== undefined)
+    throw new Fault(
+      "bad_plan",
+      `task ${task.key} allows ${beyond}, which is beyond the ceiling of the user configuration`,
+      { remedy: "muster config explain" },
+    );
+  const { ask, deny } = task.permissions;
+  return {
+    ...task,
+    permissions: {
+      ...task.permissions,
+      ask: [...ask, ...(ceiling.ask ?? [])],
+      deny: [...deny, ...(ceiling.deny ?? [])],
+    },
   };
 }
 
@@ -160,6 +192,10 @@ async function readProject(
       remedy: `git -C ${repo.root} branch ${target}`,
     });
   const settings = base === head ? config : await readConfig(repo, base);
+  if (settings.follow === "integration")
+    throw new Fault("bad_config", "muster.yaml has follow: integration, which is not there yet", {
+      remedy: "use follow: checkout, commit it, then: muster plan",
+    });
   const proposed = settings.gate === null ? await propose(repo, base) : null;
   const accepted = state.projects.get(repo.common)?.gate ?? null;
   return {

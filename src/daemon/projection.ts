@@ -1,4 +1,5 @@
 /** Projections for the faces: a run in full, and runs in one line each. Settled runs are folded from their own rows. */
+import { existsSync } from "node:fs";
 import type { RunDetail, RunSummary, TaskDetail } from "../api/service.ts";
 import type { Event } from "../core/events.ts";
 import { fold } from "../core/evolve/evolve.ts";
@@ -7,7 +8,7 @@ import type { RunId } from "../core/ids.ts";
 import type { Ledger } from "../core/ports.ts";
 import { openAsks } from "../core/queries.ts";
 import { type Attempt, type Run, type State, type Task, emptyState } from "../core/state.ts";
-import { runView } from "../core/view.ts";
+import { type RunView, runView } from "../core/view.ts";
 
 export interface Found {
   readonly state: State;
@@ -50,7 +51,7 @@ export async function readSettled(ledger: Ledger, id: RunId): Promise<Found> {
 
 export function runDetail({ state, run, settled }: Found, now: number): RunDetail {
   return {
-    run: runView(state, run, now),
+    run: withoutCleaned(runView(state, run, now)),
     name: run.name,
     startedAt: run.startedAt,
     parallel: run.parallel,
@@ -58,6 +59,16 @@ export function runDetail({ state, run, settled }: Found, now: number): RunDetai
     paused: run.paused,
     settled,
     tasks: [...run.tasks.values()].map((task) => taskDetail(state, run, task)),
+  };
+}
+
+/** A kept worktree that was cleaned up since is no event: what is not on disk any more is not shown. */
+function withoutCleaned(view: RunView): RunView {
+  const isGone = ({ worktree }: RunView["tasks"][number]): boolean =>
+    worktree !== null && !existsSync(worktree);
+  return {
+    ...view,
+    tasks: view.tasks.map((task) => (isGone(task) ? { ...task, worktree: null } : task)),
   };
 }
 
@@ -90,15 +101,18 @@ function attemptDetail({
   phase,
   base,
   kept,
+  process,
   snapshots,
   gates,
+  worktree,
 }: Attempt): TaskDetail["attempts"][number] {
   return {
     id,
     session,
     phase: phase.at,
     base,
-    kept,
+    kept: worktree !== null && existsSync(worktree.path) ? kept : null,
+    process: process.is,
     snapshots,
     logs: gates.map(({ log }) => log).filter((log) => log !== null),
   };
@@ -133,7 +147,7 @@ function asking(state: State, run: Run): RunSummary["asking"] {
   });
 }
 
-/** Open runs and the latest settled ones, newest first, at most `limit`. */
+/** Every open run and the latest settled ones among the newest `limit`, newest first. */
 export async function listRuns(
   open: State,
   ledger: Ledger,
@@ -144,7 +158,8 @@ export async function listRuns(
   for await (const event of ledger.read(0, { types: ["run.started"] }))
     if ("run" in event) ids.push(event.run);
   const summaries: RunSummary[] = [];
-  for (const id of ids.toReversed().slice(0, limit)) {
+  const wanted = ids.toReversed().filter((id, i) => i < limit || open.runs.has(id));
+  for (const id of wanted) {
     const run = open.runs.get(id);
     summaries.push(
       runSummary(

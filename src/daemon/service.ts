@@ -13,7 +13,7 @@ import { gitEnvironment } from "../host/context.ts";
 import type { Host } from "../host/context.ts";
 import type { Sessions } from "../host/session.ts";
 import { openRepository } from "../git/git.ts";
-import { diffText } from "../git/inspect.ts";
+import { diffBytes } from "../git/inspect.ts";
 import { type KnownCaller, knowCaller } from "./caller.ts";
 import type { Engine } from "./engine.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -196,7 +196,7 @@ async function diffOf(
   { state, run }: Found,
   key: string,
   stat: boolean,
-): Promise<string> {
+): Promise<Uint8Array> {
   const task = requireTask(run, key);
   const attempt = latestAttempt(state, run, task);
   const base = attempt?.base;
@@ -206,7 +206,7 @@ async function diffOf(
       remedy: `muster logs ${run.id}/${key}`,
     });
   const repo = await openRepository(task.spec.root, gitEnvironment(host, run.id));
-  return diffText(repo, base, head, { stat });
+  return diffBytes(repo, base, head, { stat });
 }
 
 async function* events(

@@ -1,9 +1,10 @@
 /** Committing what a session left uncommitted, on top of its head: no hooks, no filters of the repository, our own trailer. */
 import { join } from "node:path";
 import type { Sha } from "../core/ids.ts";
-import { type Repository, git, lineOf, longMs } from "./git.ts";
+import { capture } from "./capture.ts";
+import { type Repository, git } from "./git.ts";
 import { type Person, commitTree } from "./merge.ts";
-import { loadIndex, uncover } from "./private-index.ts";
+import { loadIndex } from "./private-index.ts";
 import { withPrivateDir } from "./private.ts";
 import { type Place, pinned, readHeadSha, requirePlace } from "./registration.ts";
 
@@ -22,10 +23,8 @@ export async function commitAll(
     { sight: "person", worktree: place.worktree, head },
     async (own) => {
       const { entries } = await loadIndex(own, place.gitDir, head);
-      await uncover(own, entries, place.worktree);
-      // 1 and 128: some file could not be added (a repository inside, no permission); the rest is.
-      await own.git(["add", "-A", "--ignore-errors"], { okCodes: [0, 1, 128], timeoutMs: longMs });
-      return lineOf(await own.git(["write-tree"]));
+      // As a snapshot sees it: with submodules in the index git would run `status` in each, with its own filters.
+      return (await capture(own, place.worktree, entries, { ignoredBytes: 0, brought: [] })).tree;
     },
   );
   const commit = await commitTree(repo, {

@@ -3,7 +3,7 @@
  * private one, with the person's own configuration and never the repository's: no filter, driver, hook or monitor that an
  * agent configured runs.
  */
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { Fault } from "../core/fault.ts";
 import { shaPattern, type Sha } from "../core/ids.ts";
 import { lineOf, longMs, type Repository } from "./git.ts";
@@ -150,13 +150,23 @@ const maxDiffBytes = 8 * 1024 * 1024;
 /** A command that is cut loses its last chunk whole, which is at most a pipe's 64 KiB. */
 const readAhead = 128 * 1024;
 
-/** The difference of two commits as text, renames detected; where it is cut at `maxBytes` its last line says so. */
+/** The difference of two commits as text. */
 export async function diffText(
   repo: Repository,
   a: Sha,
   b: Sha,
   options: DiffOptions = {},
 ): Promise<string> {
+  return (await diffBytes(repo, a, b, options)).toString("utf8");
+}
+
+/** The difference of two commits, renames detected, in its own bytes; where it is cut at `maxBytes` its last line says so. */
+export async function diffBytes(
+  repo: Repository,
+  a: Sha,
+  b: Sha,
+  options: DiffOptions = {},
+): Promise<Buffer> {
   const maxBytes = options.maxBytes ?? maxDiffBytes;
   const kind = options.stat === true ? ["--stat=100"] : ["--patch"];
   const args = [
@@ -173,8 +183,11 @@ export async function diffText(
     maxBytes: maxBytes + readAhead,
     timeoutMs: longMs,
   });
-  const text = stdout.subarray(0, maxBytes).toString("utf8");
-  return stdout.length > maxBytes ? `${text}\n[cut at ${maxBytes} bytes]\n` : text;
+  if (stdout.length <= maxBytes) return stdout;
+  return Buffer.concat([
+    stdout.subarray(0, maxBytes),
+    Buffer.from(`\n[cut at ${maxBytes} bytes]\n`),
+  ]);
 }
 
 export interface LoggedCommit {

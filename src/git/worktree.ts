@@ -21,7 +21,7 @@ import {
 } from "./registration.ts";
 
 export { openPlace, type Place, type WorktreeRecord } from "./registration.ts";
-export { listWorktrees, type ListedWorktree } from "./list.ts";
+export { listWorktrees } from "./list.ts";
 
 export interface AddRequest {
   /** Absolute; its last part is unique to the attempt. */

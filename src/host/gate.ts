@@ -6,6 +6,7 @@ import { runCommand } from "../gate/command.ts";
 import { runGate } from "../gate/gate.ts";
 import { moveGatePlace, openGatePlace } from "../git/gate-place.ts";
 import { type Host, openProject, projectFolder, requireEnvironment, timeouts } from "./context.ts";
+import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 
 type GateEffect = Extract<Effect, { do: "gate" }>;
@@ -39,7 +40,12 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
   const config = await projectConfig(host, attempt.run, spec, base);
   const place = await openGatePlace(repo, path, head.commit);
   await moveGatePlace(repo, place, head.commit);
-  const env = { ...requireEnvironment(host, attempt.run).gate, ...config.env, CI: "1" };
+  const env = {
+    ...requireEnvironment(host, attempt.run).gate,
+    ...config.env,
+    ...(await portsOf(host, attempt.id, config.ports)),
+    CI: "1",
+  };
   const cwd = spec.cwd === null ? place.worktree : join(place.worktree, spec.cwd);
   const dir = join(host.home, "gates", effect.key.replaceAll(":", "-"));
   for (const [i, command] of config.setup.entries()) {

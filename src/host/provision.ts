@@ -23,6 +23,7 @@ import {
   timeouts,
 } from "./context.ts";
 import { makeRoom } from "./branches.ts";
+import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 
 type ProvisionEffect = Extract<Effect, { do: "provision" }>;
@@ -141,7 +142,8 @@ async function setUp(
   worktree: string,
 ): Promise<string | undefined> {
   if (config.setup.length === 0) return undefined;
-  const env = { ...requireEnvironment(host, attempt.run).gate, ...config.env };
+  const ports = await portsOf(host, attempt.id, config.ports);
+  const env = { ...requireEnvironment(host, attempt.run).gate, ...config.env, ...ports };
   const cwd = spec.cwd === null ? worktree : join(worktree, spec.cwd);
   for (const [i, command] of config.setup.entries()) {
     const dir = join(host.home, "gates", `${key}-setup`.replaceAll(":", "-"), String(i + 1));

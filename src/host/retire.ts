@@ -6,13 +6,25 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Effect } from "../core/effects.ts";
 import type { Observed } from "../core/inputs.ts";
+import type { TaskSpec } from "../core/plan.ts";
+import type { Attempt, Worktree } from "../core/state.ts";
+import { runCommand } from "../gate/command.ts";
 import { dropGatePlaces } from "../git/gate-place.ts";
 import { isAncestor } from "../git/inspect.ts";
 import { deleteRef, readRef } from "../git/refs.ts";
 import { openPlace } from "../git/registration.ts";
 import { snapshot } from "../git/snapshot.ts";
 import { deleteTrash, retireWorktree } from "../git/worktree.ts";
-import { type Host, attemptDir, openProject, projectFolder, trashDir } from "./context.ts";
+import {
+  type Host,
+  attemptDir,
+  openProject,
+  projectFolder,
+  timeouts,
+  trashDir,
+} from "./context.ts";
+import { portsOf } from "./ports.ts";
+import { projectConfig } from "./project.ts";
 
 type RetireEffect = Extract<Effect, { do: "retire" }>;
 
@@ -33,26 +45,76 @@ async function retireAttempt(
   const { worktree } = attempt;
   if (worktree === null) return { saw: "retired", ref: null };
   if (outcome.is === "failed") return { saw: "kept", why: "failed: the worktree stays for a look" };
+  const given = await giveBack(host, attempt, spec);
+  if ("why" in given) return { saw: "kept", why: given.why };
+  if (outcome.is === "landed")
+    await dropBranch(await openProject(host, attempt.run, spec), worktree.branch, outcome.commit);
+  return { saw: "retired", ref: given.ref };
+}
+
+/** The ref that holds everything of a worktree before it goes. */
+export function lastRef({ id, snapshots }: Attempt): string {
+  return `refs/muster/attempts/${id}/${snapshots + 1}`;
+}
+
+/**
+ * Gives an attempt's worktree back: teardown, a last snapshot, proved to be at its ref, then the folder leaves through the trash.
+ * Where anything is not held by the ref, nothing is removed and `why` says so.
+ */
+export async function giveBack(
+  host: Host,
+  attempt: Attempt,
+  spec: TaskSpec,
+): Promise<{ readonly ref: string } | { readonly why: string }> {
+  const { worktree } = attempt;
+  if (worktree === null) return { why: "it has no worktree" };
   const repo = await openProject(host, attempt.run, spec);
   const place = await openPlace(repo, { gitDir: worktree.gitDir, path: worktree.path });
-  const ref = `refs/muster/attempts/${attempt.id}/${attempt.snapshots + 1}`;
+  await tearDown(host, attempt, spec, worktree);
+  const ref = lastRef(attempt);
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
   const taken = await snapshot(repo, place, { ref, message });
   const [left] = taken.left;
   if (left !== undefined)
     return {
-      saw: "kept",
       why: `${taken.left.length} files are too large for the snapshot, such as ${left.path}`,
     };
   if ((await readRef(repo, ref)) !== taken.commit)
-    return { saw: "kept", why: `${ref} does not hold the snapshot` };
+    return { why: `${ref} does not hold the snapshot` };
   const retired = await retireWorktree(repo, place, trashDir(host));
-  if (!retired.retired) return { saw: "kept", why: "the trash is on another file system" };
+  if (!retired.retired) return { why: "the trash is on another file system" };
   if (retired.trash !== null) await deleteTrash(retired.trash);
   if (retired.metadata !== null) await deleteTrash(retired.metadata);
-  if (outcome.is === "landed") await dropBranch(repo, worktree.branch, outcome.commit);
   rmSync(join(attemptDir(host, attempt.id), "tmp"), { recursive: true, force: true });
-  return { saw: "retired", ref };
+  return { ref };
+}
+
+/** Runs teardown while the worktree is still there. One that fails is logged: it must not keep a landed task open. */
+async function tearDown(
+  host: Host,
+  attempt: Attempt,
+  spec: TaskSpec,
+  worktree: Worktree,
+): Promise<void> {
+  const config = await projectConfig(host, attempt.run, spec, worktree.base);
+  const env = {
+    ...host.environment(attempt.run)?.gate,
+    ...config.env,
+    ...(await portsOf(host, attempt.id, config.ports)),
+  };
+  for (const [i, command] of config.teardown.entries()) {
+    const dir = join(host.home, "gates", `teardown-${attempt.id}`, String(i + 1));
+    const cwd = spec.cwd === null ? worktree.path : join(worktree.path, spec.cwd);
+    const { exit } = await runCommand({
+      dir,
+      command,
+      cwd,
+      env,
+      timeoutMs: timeouts.teardownMs,
+      tag: dir,
+    });
+    if (exit !== 0) host.log("warn", "Teardown failed", { att: attempt.id, command, exit });
+  }
 }
 
 /** The branch of a landed task goes, where all of it is on the target. */

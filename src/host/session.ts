@@ -10,6 +10,7 @@ import { type Person, person } from "../git/merge.ts";
 import { defaultRules, defaultTools } from "../runner/profile.ts";
 import { type Host, attemptDir, openProject, requireEnvironment } from "./context.ts";
 import { readInstructions } from "./instructions.ts";
+import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { watchStalls } from "./stall.ts";
 import { writeLaunch } from "./launch.ts";
@@ -129,8 +130,9 @@ async function startSession(
   const { attempt, spec } = effect;
   const launch = await prepare(host, effect);
   const who = await person(await openProject(host, attempt.run, spec));
-  const { hooks } = await projectConfig(host, attempt.run, spec, attempt.worktree?.base ?? "");
-  const environment = (): SessionEnvironment => sessionOf(host, effect, who, hooks);
+  const config = await projectConfig(host, attempt.run, spec, attempt.worktree?.base ?? "");
+  const own = { ...config.env, ...(await portsOf(host, attempt.id, config.ports)) };
+  const environment = (): SessionEnvironment => sessionOf(host, effect, who, config.hooks, own);
   const handle = await host.runners[attempt.runner].start(launch, environment, onEvent);
   return {
     handle,
@@ -184,6 +186,7 @@ function sessionOf(
   { attempt }: SessionEffect,
   who: Person,
   hooks: "on" | "off",
+  own: Readonly<Record<string, string>>,
 ): SessionEnvironment {
   const { session, isolation } = requireEnvironment(host, attempt.run);
   const { env, apiKey } = session();
@@ -208,6 +211,7 @@ function sessionOf(
           [`GIT_CONFIG_VALUE_${i}`, value],
         ]),
       ),
+      ...own,
       ...env,
       ...(isolation === "home" ? { HOME: home } : {}),
     },

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { Fault } from "../core/fault.ts";
 import { bootId, readIdentity } from "./identity.ts";
+import { withChildUmask } from "./umask.ts";
 import { claimStart, ownIdentity, shimProtocol } from "./shim.ts";
 
 export interface PipedCommand {
@@ -45,12 +46,9 @@ export function startPiped({ dir, argv, cwd, env, secret }: PipedCommand): Piped
   const out = openSync(join(dir, "out.jsonl"), "a", 0o600);
   const err = openSync(join(dir, "err"), "a", 0o600);
   const [file, ...args] = argv;
-  const child = spawn(file, args, {
-    cwd,
-    env,
-    detached: true,
-    stdio: ["pipe", "pipe", err, "pipe"],
-  });
+  const child = withChildUmask(() =>
+    spawn(file, args, { cwd, env, detached: true, stdio: ["pipe", "pipe", err, "pipe"] }),
+  );
   closeSync(err);
   const { stdin, stdout, pid } = child;
   if (pid === undefined || stdin === null || stdout === null) {

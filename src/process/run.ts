@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { Fault } from "../core/fault.ts";
+import { withChildUmask } from "./umask.ts";
 
 export interface Command {
   readonly argv: readonly [string, ...string[]];
@@ -38,12 +39,14 @@ const graceMs = 2_000;
 export async function run(command: Command): Promise<Finished> {
   const startedAt = performance.now();
   const [file, ...args] = command.argv;
-  const child = spawn(file, args, {
-    cwd: command.cwd,
-    env: command.env,
-    detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+  const child = withChildUmask(() =>
+    spawn(file, args, {
+      cwd: command.cwd,
+      env: command.env,
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+    }),
+  );
   const limit = command.maxBytes ?? defaultMaxBytes;
   let ended: Finished["ended"] = null;
   let killTimer: NodeJS.Timeout | undefined;

@@ -20,6 +20,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { Fault } from "../core/fault.ts";
 import { awaitFile } from "./files.ts";
+import { withChildUmask } from "./umask.ts";
 import { type Identity, bootId, isAlive, readIdentity } from "./identity.ts";
 
 /** Version of the folder's layout and of what may be written into `in`. */
@@ -35,7 +36,6 @@ exit 91
 
 /** $1 = dir, $2 = stdin (fifo | none), $3 = boot id, $4 = the child's script; the command follows. */
 const shimScript = `
-umask 077
 d=$1 i=$2 b=$3 c=$4; shift 4
 mkdir "$d/claim" || exit 90
 trap : TERM INT HUP
@@ -99,7 +99,7 @@ export async function startShim(command: ShimCommand): Promise<ShimState> {
     childScript,
     ...command.argv,
   ];
-  const child = spawn("/bin/sh", argv, options);
+  const child = withChildUmask(() => spawn("/bin/sh", argv, options));
   const failed = new Promise<never>((_resolve, reject) => {
     child.once("error", (cause) =>
       reject(new Fault("not_found", `cannot start a session in ${command.cwd}`, { cause })),

@@ -188,7 +188,7 @@ function optionsOf(
     strictMcpConfig: true,
     tools: toolsOf(launch),
     permissionMode: "acceptEdits",
-    settings: settings as NonNullable<Exclude<Options["settings"], string>>,
+    settings,
     systemPrompt: {
       type: "preset",
       preset: "claude_code",

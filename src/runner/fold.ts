@@ -17,6 +17,7 @@ import {
   text,
   toolText,
 } from "./messages.ts";
+import { type Limit, classify, sinceLast } from "./result.ts";
 
 type Bare<T> = T extends unknown ? Omit<T, "offset"> : never;
 type Emit = (event: Bare<AgentEvent>) => void;
@@ -36,160 +37,72 @@ export interface Fold {
   readonly unknown: ReadonlyMap<string, number>;
 }
 
+/** What is known of the stream so far. */
+interface State {
+  readonly unknown: Map<string, number>;
+  /** Ids of model messages and of messages that were taken: each is told once. */
+  readonly turns: Set<string>;
+  readonly taken: Set<string>;
+  /** The results of the round. */
+  results: Result[];
+  /** How the newest message was closed; it ends a round only where no result does. */
+  closed: "completed" | "cancelled" | null;
+  totalUsd: number;
+  limit: Limit | null;
+}
+
 /** Opens a fold; events are given to `onEvent` in order. */
 export function foldStream(onEvent: (event: AgentEvent) => void): Fold {
-  const unknown = new Map<string, number>();
-  const seenTurns = new Set<string>();
-  const taken = new Set<string>();
-  let results: Result[] = [];
-  /** How the newest message was closed; it ends a round only where no result does. */
-  let closed: "completed" | "cancelled" | null = null;
-  let totalUsd = 0;
-  let limit: { resetsAt: number | null; window: string | null } | undefined;
-
-  const endRound = (emit: Emit): void => {
-    const last = results.at(-1);
-    if (last === undefined && closed === null) return;
-    const usd = results.reduce((sum, result) => sum + result.usd, 0);
-    const without = closed === "cancelled" ? ({ is: "interrupted" } as const) : "void";
-    emit({
-      is: "round_ended",
-      failure: last === undefined ? without : last.failure,
-      text: last?.text ?? "",
-      usd,
-    });
-    results = [];
-    closed = null;
+  const state: State = {
+    unknown: new Map(),
+    turns: new Set(),
+    taken: new Set(),
+    results: [],
+    closed: null,
+    totalUsd: 0,
+    limit: null,
   };
-
-  const onLifecycle = (json: Json, emit: Emit): void => {
-    const uuid = text(json, "command_uuid");
-    const state = text(json, "state");
-    if (state === "completed" || state === "cancelled") closed = state;
-    // A message from before a resume is only ever said to be completed: that it was taken follows from any state.
-    if (uuid === null || taken.has(uuid)) return;
-    taken.add(uuid);
-    emit({ is: "taken", uuid });
-  };
-
-  const onSystem = (json: Json, emit: Emit): void => {
-    const subtype = text(json, "subtype");
-    switch (subtype) {
-      case "init":
-        emit({
-          is: "ready",
-          version: text(json, "claude_code_version"),
-          model: text(json, "model"),
-        });
-        return;
-      case "session_state_changed": {
-        const state = text(json, "state");
-        if (state !== "running" && state !== "requires_action" && state !== "idle") return;
-        emit({ is: "state", state });
-        if (state === "idle") endRound(emit);
-        return;
-      }
-      case "api_retry":
-        emit({
-          is: "retrying",
-          status: number(json, "error_status"),
-          delayMs: number(json, "retry_delay_ms") ?? 0,
-          attempt: number(json, "attempt") ?? 0,
-        });
-        return;
-      case "status":
-        if (text(json, "status") === "compacting") emit({ is: "compacting" });
-        return;
-      default:
-        if (!knownSystem.has(subtype ?? "")) count(unknown, `system/${subtype}`);
-    }
-  };
-
-  const onAssistant = (json: Json, emit: Emit): void => {
-    const message = object(json, "message");
-    const id = text(message, "id");
-    if (text(json, "parent_tool_use_id") === null && id !== null && !seenTurns.has(id)) {
-      seenTurns.add(id);
-      if (text(message, "model") !== "<synthetic>") emit({ is: "turn" });
-    }
-    for (const block of list(message, "content")) {
-      const said = text(block, "text");
-      if (text(block, "type") === "text" && said !== null) emit({ is: "said", text: said });
-      if (text(block, "type") === "tool_use") {
-        const tool = text(block, "name") ?? "?";
-        emit({ is: "used_tool", tool, text: toolText(tool, block["input"]) });
-      }
-    }
-  };
-
-  const onResult = (json: Json): void => {
-    const total = number(json, "total_cost_usd") ?? totalUsd;
-    const usd = sinceLast(json) ?? Math.max(0, total - totalUsd);
-    totalUsd = total;
-    results.push({ failure: classify(json, limit), text: text(json, "result") ?? "", usd });
-  };
-
-  const onLine = (json: Json, emit: Emit): void => {
-    const type = text(json, "type");
-    switch (type) {
-      case "system":
-        onSystem(json, emit);
-        return;
-      case "assistant":
-        onAssistant(json, emit);
-        return;
-      case "user":
-        if (
-          list(object(json, "message"), "content").some(
-            (block) => text(block, "type") === "tool_result",
-          )
-        )
-          emit({ is: "tool_done" });
-        return;
-      case "result":
-        onResult(json);
-        return;
-      case "command_lifecycle":
-        onLifecycle(json, emit);
-        return;
-      case "control_request":
-        onControlRequest(json, emit);
-        return;
-      case "control_cancel_request":
-        emit({ is: "ask_withdrawn", ask: text(json, "request_id") ?? "" });
-        return;
-      case "rate_limit_event": {
-        const info = object(json, "rate_limit_info");
-        const resetsAt = number(info, "resetsAt");
-        limit = {
-          resetsAt: resetsAt === null ? null : resetsAt * 1000,
-          window: text(info, "rateLimitType"),
-        };
-        emit({ is: "limited", status: text(info, "status") ?? "unknown", ...limit });
-        return;
-      }
-      default:
-        if (!knownTypes.has(type ?? "")) count(unknown, type ?? "?");
-    }
-  };
-
   return {
-    unknown,
+    unknown: state.unknown,
     line(line, end) {
-      const json = parseLine(line);
-      if (json === undefined) count(unknown, "not json");
       let emitted = false;
-      if (json !== undefined)
-        onLine(json, (event) => {
-          emitted = true;
-          onEvent({ ...event, offset: end } as AgentEvent);
-        });
-      if (!emitted) onEvent({ is: "alive", offset: end });
+      const emit: Emit = (event) => {
+        emitted = true;
+        onEvent({ ...event, offset: end });
+      };
+      const json = parseLine(line);
+      if (json === undefined) count(state, "not json");
+      else onLine(state, json, emit);
+      if (!emitted) emit({ is: "alive" });
     },
     end(offset) {
-      endRound((event) => onEvent({ ...event, offset } as AgentEvent));
+      endRound(state, (event) => onEvent({ ...event, offset }));
     },
   };
+}
+
+function onLine(state: State, json: Json, emit: Emit): void {
+  const type = text(json, "type");
+  switch (type) {
+    case "system":
+      return onSystem(state, json, emit);
+    case "assistant":
+      return onAssistant(state, json, emit);
+    case "user":
+      return onUser(json, emit);
+    case "result":
+      return onResult(state, json);
+    case "command_lifecycle":
+      return onLifecycle(state, json, emit);
+    case "control_request":
+      return onControlRequest(state, json, emit);
+    case "control_cancel_request":
+      return emit({ is: "ask_withdrawn", ask: text(json, "request_id") ?? "" });
+    case "rate_limit_event":
+      return onRateLimit(state, json, emit);
+    default:
+      if (!knownTypes.has(type ?? "")) count(state, type ?? "?");
+  }
 }
 
 /** Read and left alone on purpose. */
@@ -222,13 +135,100 @@ const knownSystem = new Set([
   "commands_changed",
 ]);
 
-function count(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function count({ unknown }: State, key: string): void {
+  unknown.set(key, (unknown.get(key) ?? 0) + 1);
 }
 
-function onControlRequest(json: Json, emit: Emit): void {
+function onSystem(state: State, json: Json, emit: Emit): void {
+  const subtype = text(json, "subtype");
+  switch (subtype) {
+    case "init":
+      return emit({
+        is: "ready",
+        version: text(json, "claude_code_version"),
+        model: text(json, "model"),
+      });
+    case "session_state_changed":
+      return onState(state, text(json, "state"), emit);
+    case "api_retry":
+      return emit({
+        is: "retrying",
+        status: number(json, "error_status"),
+        delayMs: number(json, "retry_delay_ms") ?? 0,
+        attempt: number(json, "attempt") ?? 0,
+      });
+    case "status":
+      if (text(json, "status") === "compacting") emit({ is: "compacting" });
+      return;
+    default:
+      if (!knownSystem.has(subtype ?? "")) count(state, `system/${subtype}`);
+  }
+}
+
+function onState(state: State, name: string | null, emit: Emit): void {
+  if (name !== "running" && name !== "requires_action" && name !== "idle") return;
+  emit({ is: "state", state: name });
+  if (name === "idle") endRound(state, emit);
+}
+
+function endRound(state: State, emit: Emit): void {
+  const { results, closed } = state;
+  const last = results.at(-1);
+  if (last === undefined && closed === null) return;
+  const without = closed === "cancelled" ? ({ is: "interrupted" } as const) : "void";
+  emit({
+    is: "round_ended",
+    failure: last === undefined ? without : last.failure,
+    text: last?.text ?? "",
+    usd: results.reduce((sum, { usd }) => sum + usd, 0),
+  });
+  Object.assign(state, { results: [], closed: null, limit: null });
+}
+
+function onAssistant({ turns }: State, json: Json, emit: Emit): void {
+  const message = object(json, "message");
+  const id = text(message, "id");
+  if (text(json, "parent_tool_use_id") === null && id !== null && !turns.has(id)) {
+    turns.add(id);
+    if (text(message, "model") !== "<synthetic>") emit({ is: "turn" });
+  }
+  for (const block of list(message, "content")) {
+    const said = text(block, "text");
+    if (text(block, "type") === "text" && said !== null) emit({ is: "said", text: said });
+    if (text(block, "type") === "tool_use") {
+      const tool = text(block, "name") ?? "?";
+      emit({ is: "used_tool", tool, text: toolText(tool, block["input"]) });
+    }
+  }
+}
+
+function onUser(json: Json, emit: Emit): void {
+  const blocks = list(object(json, "message"), "content");
+  if (blocks.some((block) => text(block, "type") === "tool_result")) emit({ is: "tool_done" });
+}
+
+function onResult(state: State, json: Json): void {
+  const total = number(json, "total_cost_usd") ?? state.totalUsd;
+  const usd = sinceLast(json) ?? Math.max(0, total - state.totalUsd);
+  state.totalUsd = total;
+  const failure = classify(json, state.limit);
+  state.results.push({ failure, text: text(json, "result") ?? "", usd });
+}
+
+function onLifecycle(state: State, json: Json, emit: Emit): void {
+  const uuid = text(json, "command_uuid");
+  const name = text(json, "state");
+  if (name === "completed" || name === "cancelled") state.closed = name;
+  // A message from before a resume is only ever said to be completed: that it was taken follows from any state.
+  if (uuid === null || state.taken.has(uuid)) return;
+  state.taken.add(uuid);
+  emit({ is: "taken", uuid });
+}
+
+function onControlRequest(state: State, json: Json, emit: Emit): void {
   const request = object(json, "request");
-  if (text(request, "subtype") !== "can_use_tool") return;
+  const subtype = text(request, "subtype");
+  if (subtype !== "can_use_tool") return count(state, `control_request/${subtype}`);
   const tool = text(request, "tool_name") ?? "?";
   const input = request?.["input"];
   const isQuestion = tool === "AskUserQuestion";
@@ -251,55 +251,15 @@ function exactRule(tool: string, input: unknown): string {
   return `${tool}(${what})`;
 }
 
-/** What a result adds to the bill; undefined where the binary does not say. Cumulative fields are never summed. */
-function sinceLast(json: Json): number | undefined {
-  const usage = object(json, "model_usage_since_last_result");
-  if (usage === undefined) return undefined;
-  return Object.values(usage).reduce<number>(
-    (sum, model) => sum + (isJson(model) ? (number(model, "costUSD") ?? 0) : 0),
-    0,
-  );
-}
-
-/** Why a result is an error; null where it is none. Statuses: claude-code.md §3. */
-export function classify(
-  json: Json,
-  limit?: { resetsAt: number | null; window: string | null },
-): RoundFailure | null {
-  if (json["is_error"] !== true) return null;
-  const subtype = text(json, "subtype");
-  const reason = text(json, "terminal_reason");
-  const status = number(json, "api_error_status");
-  const detail =
-    (
-      text(json, "result") ??
-      errorsText(json) ??
-      reason ??
-      subtype ??
-      "an error without a text"
-    ).split("\n")[0] ?? "";
-  if (subtype === "error_max_turns" || reason === "max_turns") return { is: "max_turns" };
-  if (subtype === "error_max_budget_usd" || reason === "budget_exhausted")
-    return { is: "max_budget" };
-  if (reason === "aborted_streaming" || reason === "aborted_tools") return { is: "interrupted" };
-  if (reason !== "api_error") return { is: "agent", detail };
-  // Without a login there was no request, so there is no status.
-  if (status === null && detail.startsWith("Not logged in")) return { is: "credentials", detail };
-  if (status === 401 || status === 403 || status === 402) return { is: "credentials", detail };
-  if (status === 429)
-    return {
-      is: "unavailable",
-      reason: "rate_limit",
-      status,
-      retryAt: limit?.resetsAt ?? null,
-      detail,
-    };
-  if (status === null || status >= 500)
-    return { is: "unavailable", reason: "outage", status, retryAt: null, detail };
-  return { is: "agent", detail };
-}
-
-function errorsText(json: Json): string | null {
-  const errors = json["errors"];
-  return Array.isArray(errors) && typeof errors[0] === "string" ? errors[0] : null;
+/** Only a limit that is reached says when to come back; every response of a subscription tells of those that are not. */
+function onRateLimit(state: State, json: Json, emit: Emit): void {
+  const info = object(json, "rate_limit_info");
+  const seconds = number(info, "resetsAt");
+  const status = text(info, "status") ?? "unknown";
+  const limit: Limit = {
+    resetsAt: seconds === null ? null : seconds * 1000,
+    window: text(info, "rateLimitType"),
+  };
+  state.limit = status === "rejected" ? limit : null;
+  emit({ is: "limited", status, ...limit });
 }

@@ -12,12 +12,14 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { vi } from "vitest";
 import { type Client, client } from "../../src/api/client.ts";
 import type { CommandRequest } from "../../src/api/schema.ts";
 import type { RunDetail } from "../../src/api/service.ts";
 import { socketPath } from "../../src/config/paths.ts";
 import type { Event } from "../../src/core/events.ts";
 import type { TaskView } from "../../src/core/view.ts";
+import { awaitFile } from "../../src/process/files.ts";
 import { pids } from "../../src/process/identity.ts";
 import { run } from "../../src/process/run.ts";
 import { writeAgentProgram } from "../../src/testing/agent/program.ts";
@@ -43,7 +45,7 @@ export interface WorldOptions {
 }
 
 export interface World {
-  /** Everything is below it: repo, home, m (MUSTER_HOME), bin, plans. */
+  /** Everything is below it: repo, home, m (MUSTER_HOME), bin, flags, plans. */
   readonly root: string;
   readonly repo: string;
   /** The person's HOME. */
@@ -78,6 +80,10 @@ export interface World {
   command(request: CommandRequest): Promise<void>;
   /** Who a `resume` or `retry` comes from. */
   readonly caller: { env: Record<string, string>; configHome: null; claudeConfigDir: null };
+  /** Once something has come to `hold(name)`. */
+  held(name: string): Promise<void>;
+  /** Lets go whatever is or will be held by `hold(name)`. */
+  letGo(name: string): void;
   /** Processes that belong to this world, as `pid command`. */
   processes(): readonly string[];
   close(): Promise<void>;
@@ -88,11 +94,20 @@ export type PlanTask = Readonly<Record<string, unknown>> & {
   readonly prompt: unknown;
 };
 
+// A machine that does something else as well takes its time.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+
 const bin = fileURLToPath(new URL("../../bin/muster.js", import.meta.url));
 /** A gate that is green where every text file at the root says good. */
 export const gateScript =
   'for f in *.txt; do [ -e "$f" ] || continue; grep -q good "$f" || { echo "bad $f"; exit 1; }; done\n';
 export const gateCommand = "sh test.sh";
+/** A shell command that notes that it has begun and waits for `letGo(name)`; for setups, gates and sessions alike. */
+export function hold(name: string): string {
+  const flag = `"$HOME/../flags/${name}`;
+  return `echo begun >> ${flag}.held"; until [ -e ${flag}.go" ]; do sleep 0.05; done`;
+}
+
 const commandMs = 90_000;
 const waitMs = 60_000;
 const lookMs = 50;
@@ -101,7 +116,8 @@ const lookMs = 50;
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "me-")));
   const [repo, home, state, binDir] = ["repo", "home", "m", "bin"].map((name) => join(root, name));
-  for (const folder of [home, binDir, join(root, "plans")]) mkdirSync(folder as string);
+  for (const folder of [home, binDir, join(root, "plans"), join(root, "flags")])
+    mkdirSync(folder as string);
   const model = await startModel();
   if (options.real !== true) await writeAgentProgram(binDir as string);
   writeFileSync(join(home as string, ".gitconfig"), "[user]\n\tname = Pat\n\temail = pat@x\n");
@@ -176,6 +192,11 @@ function makeWorld(paths: Paths, model: Model, env: Record<string, string>): Wor
     },
     command: (request) => api.command(request),
     caller: { env: callerEnv, configHome: null, claudeConfigDir: null },
+    async held(name) {
+      const found = await awaitFile(join(root, "flags"), [`${name}.held`], waitMs);
+      if (found === undefined) throw new Error(`nothing came to hold ${name}`);
+    },
+    letGo: (name) => writeFileSync(join(root, "flags", `${name}.go`), ""),
     processes: () => processesOf(root),
     close: () => close(root, api, model),
   };

@@ -53,7 +53,7 @@ test("a plan of six tasks lands whole on the real binary, by both runners, and l
   expect(notIgnored).toEqual(files);
   expect(listing(world.home)).toEqual(homeBefore);
   const top = [...new Set(listing(world.root).map((path) => path.split("/")[0]))];
-  expect(top).toEqual(["bin", "home", "m", "plans", "repo"]);
+  expect(top).toEqual(["bin", "flags", "home", "m", "plans", "repo"]);
   const running = world.processes().filter((line) => !/muster-respawn|daemon\/main/.test(line));
   expect(running).toEqual([]);
 });

@@ -56,7 +56,7 @@ function measure(d: Decision): Load {
     if (isLive(attempt.process) || attempt.process.is === "ending") load.resident += 1;
     const { phase } = attempt;
     if (phase.at === "verifying" && phase.admitted) load.gates += 1;
-    if (phase.at !== "queued" || phase.step.is === "waiting") continue;
+    if (phase.at !== "queued" || phase.step.is === "waiting" || attempt.park !== null) continue;
     if (phase.step.is === "gating" && phase.step.admitted) load.gates += 1;
     load.lanes.add(laneOf(specOf(d.state, attempt)));
   }

@@ -81,8 +81,10 @@ function targets(
 function cancel(d: Decision, run: RunId, key: TaskKey, task: Task): void {
   if (task.state.is === "pending") d.emit({ type: "task.canceled", run, task: key });
   if (task.state.is !== "active") return;
-  const { phase, cancelRequested } = d.attempt(task.state.attempt);
-  const landing = phase.at === "queued" && phase.step.is === "landing";
+  const { phase, cancelRequested, park } = d.attempt(task.state.attempt);
+  // A checkout in the way means that nothing has landed; any other landing may have.
+  const landing =
+    phase.at === "queued" && phase.step.is === "landing" && park?.reason !== "checkout";
   if (!landing) windDown(d, task.state.attempt, { is: "canceled" });
   else if (!cancelRequested) d.of(task.state.attempt, { type: "attempt.cancel_requested" });
 }

@@ -56,7 +56,7 @@ export function decideObservation(d: Decision, observation: Observation): void {
       if (isDue) parkFor(d, att, "disk", observation.why);
       return;
     case "needs_credentials":
-      d.of(att, { type: "attempt.parked", park: { reason: "credentials", detail: observation.why, until: null } });
+      if (isDue) lackCredentials(d, att, observation.why);
       return;
     case "retired":
       if (isDue) d.of(att, { type: "attempt.retired", ref: observation.ref });
@@ -73,6 +73,16 @@ export function decideObservation(d: Decision, observation: Observation): void {
 function isNews({ starts, offset }: Attempt, observation: Observation): boolean {
   if (startOf(observation.key) !== starts) return false;
   return !("offset" in observation) || observation.offset > offset;
+}
+
+/** An end is final: its worktree stays where it is. Everything before it waits for a person. */
+function lackCredentials(d: Decision, att: AttemptId, why: string): void {
+  if (d.attempt(att).phase.at === "ended") d.of(att, { type: "attempt.kept", why });
+  else
+    d.of(att, {
+      type: "attempt.parked",
+      park: { reason: "credentials", detail: why, until: null },
+    });
 }
 
 type Provision = Extract<Observed, { saw: `provision${string}` }>;

@@ -63,10 +63,15 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
   });
 }
 
-/** A parked entry gives its lane to others; its landing starts anew. */
-function leavesLane(phase: Phase): Phase {
+/**
+ * What is parked gives its gate's slot and its lane to others, and is admitted anew; a landing is tried again as it is, since it
+ * may have happened.
+ */
+function putBack(phase: Phase): Phase {
+  if (phase.at === "verifying") return { ...phase, admitted: false, try: phase.try + 1 };
   if (phase.at !== "queued") return phase;
-  return { ...phase, step: { is: "waiting" }, try: phase.try + 1 };
+  const { step } = phase;
+  return { ...phase, step: step.is === "landing" ? step : { is: "waiting" }, try: phase.try + 1 };
 }
 
 type Rest = Exclude<AttemptEvent, { type: "attempt.admitted" }>;
@@ -92,7 +97,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         ...a,
         park: event.park,
         slot: false,
-        phase: leavesLane(a.phase),
+        phase: putBack(a.phase),
         recoveries: a.recoveries + (event.park.until === null ? 0 : 1),
       };
     case "attempt.unparked":

@@ -49,7 +49,7 @@ export function evolveQueue(a: Attempt, event: GateOrQueue, at: number): Attempt
     }
     case "target.moved":
       return a.phase.at === "queued"
-        ? { ...a, phase: { ...a.phase, step: { is: "merging" }, try: a.phase.try + 1 } }
+        ? { ...a, phase: { ...a.phase, step: { is: "waiting" }, try: a.phase.try + 1 } }
         : a;
     default:
       return never(event);

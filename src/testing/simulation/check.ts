@@ -61,6 +61,7 @@ export function checkBounds(state: State, capacity: Capacity, { effects }: Due):
     }
     const { phase } = attempt;
     if (phase.at !== "queued" || phase.step.is === "waiting" || attempt.park !== null) continue;
+    if (phase.step.is === "landing" && phase.try > 1) continue; // It came back from a park, to a lane that went on.
     const lane = laneOf(spec);
     refuse(lanes.has(lane), `${attempt.id} and ${lanes.get(lane)} land on one lane at once`);
     lanes.set(lane, attempt.id);

@@ -1,6 +1,6 @@
 /**
- * The simulated host: performs due effects against the truth. It remembers in memory which keys it is performing and starts a key
- * once; what it reports may come late, twice and out of order, but one session's log comes in order, and its end comes last.
+ * The simulated host: performs due effects against the truth. It remembers in memory which keys are due and starts a key once as
+ * long as it is; what it reports may come late, twice and out of order, but one session's log comes in order, and its end comes last.
  */
 import type { Effect } from "../../core/effects.ts";
 import type { AttemptId, Uuid } from "../../core/ids.ts";
@@ -29,12 +29,14 @@ interface Options {
 }
 
 const silenceMs = 300_000;
+const noLogin: Observed = { saw: "needs_credentials", why: "the restart lost them" };
 
 export function host({ truth, time, state, deliver }: Options): Host {
   const { r } = truth;
-  const performing = new Set<string>();
+  const known = new Set<string>();
+  const running = new Set<string>();
   const sessions = new Map<AttemptId, Session[]>();
-  const known = new Map<AttemptId, Set<Uuid>>();
+  const transcripts = new Map<AttemptId, Set<Uuid>>();
   const gone = new Set<AttemptId>();
   const performed = new Map<string, number>();
   let pids = 100;
@@ -42,7 +44,7 @@ export function host({ truth, time, state, deliver }: Options): Host {
   const report = (effect: Effect, seen: Observed): void => {
     const { att, key } = effect;
     time.after(r.chance(0.1) ? r.int(600_000) : r.int(2_000), "daemon", () => {
-      performing.delete(key);
+      running.delete(key);
       again({ att, key, ...seen });
       deliver({ att, key, ...seen });
     });
@@ -54,8 +56,8 @@ export function host({ truth, time, state, deliver }: Options): Host {
   };
   const within = (effect: Effect, delayMs: number, act: () => Observed | null): void => {
     time.after(delayMs, "daemon", () => {
-      const seen = act();
-      if (seen === null) performing.delete(effect.key);
+      const seen = truth.fault(0.005) ? noLogin : act();
+      if (seen === null) running.delete(effect.key);
       else report(effect, seen);
     });
   };
@@ -70,7 +72,7 @@ export function host({ truth, time, state, deliver }: Options): Host {
     const tell = (seen: Observed): void => {
       freeAt = Math.max(freeAt, time.now + r.int(r.chance(0.1) ? 120_000 : 1_000));
       time.after(freeAt - time.now, "daemon", () => {
-        if (seen.saw === "session_exited") performing.delete(key);
+        if (seen.saw === "session_exited") running.delete(key);
         again({ att, key, ...seen });
         deliver({ att, key, ...seen });
       });
@@ -124,8 +126,8 @@ export function host({ truth, time, state, deliver }: Options): Host {
         return;
       }
       if (live(att) > 0) throw new Error(`${att} has a live process and start ${n} makes another`);
-      const messages = known.get(att) ?? new Set<Uuid>();
-      known.set(att, messages);
+      const messages = transcripts.get(att) ?? new Set<Uuid>();
+      transcripts.set(att, messages);
       const { run } = effect.attempt;
       const born = { truth, time, run, att, spec, n, pid: ++pids, known: messages };
       const one = startSession(born);
@@ -139,6 +141,7 @@ export function host({ truth, time, state, deliver }: Options): Host {
     time.after(r.int(2_000), "daemon", () => {
       if (effect.do === "send") one?.send(effect.message.uuid);
       if (effect.do === "end_session") one?.end(effect.interrupt);
+      running.delete(effect.key);
       if (effect.do !== "answer") return;
       one?.answer(effect.ask);
       report(effect, { saw: "answer_taken", ask: effect.ask });
@@ -230,15 +233,19 @@ export function host({ truth, time, state, deliver }: Options): Host {
     sessions,
     live,
     perform(effects) {
+      const due = new Set(effects.map(({ key }) => key));
+      for (const key of known) if (!due.has(key) && !running.has(key)) known.delete(key);
       for (const effect of effects) {
-        if (performing.has(effect.key)) continue;
-        performing.add(effect.key);
+        if (known.has(effect.key)) continue;
+        known.add(effect.key);
+        running.add(effect.key);
         performed.set(effect.do, (performed.get(effect.do) ?? 0) + 1);
         start(effect);
       }
     },
     crash() {
-      performing.clear();
+      known.clear();
+      running.clear();
       time.forget();
       for (const list of sessions.values()) for (const one of list) one.follow = null;
     },

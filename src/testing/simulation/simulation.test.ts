@@ -95,6 +95,7 @@ const everyObservation: Record<Observed["saw"], true> = {
   landed: true,
   target_moved: true,
   checkout_in_the_way: true,
+  needs_credentials: true,
   retired: true,
   kept: true,
 };
@@ -115,7 +116,11 @@ const everyEffect: Record<EffectName, true> = {
 
 describe("simulated fleets", () => {
   it(`keep the invariants over ${seeds} seeds and look at everything`, { timeout: 120_000 }, () => {
-    const seen = { events: new Set<string>(), effects: new Set<string>(), looks: new Set<string>() };
+    const seen = {
+      events: new Set<string>(),
+      effects: new Set<string>(),
+      looks: new Set<string>(),
+    };
     const sum = { steps: 0, events: 0, landings: 0, crashes: 0, refused: 0 };
     for (let seed = 1; seed <= seeds; seed++) {
       const one = simulate(seed);
