@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Plain JavaScript for any Node ≥ 18: finds a Node that is new enough, then runs the CLI there (dist in the package, src in a clone).
+// Plain JavaScript for any Node ≥ 18: finds a Node that is new enough, then runs the CLI there (src in a clone, dist in the package).
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const needed = [24, 11];
 const [major, minor] = process.versions.node.split(".").map(Number);
 const isNewEnough = major > needed[0] || (major === needed[0] && minor >= needed[1]);
-const entry = ["../dist/cli/main.js", "../src/cli/main.ts"]
+const entry = ["../src/cli/main.ts", "../dist/cli/main.js"]
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(path));
 

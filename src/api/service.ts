@@ -137,7 +137,7 @@ export interface Cleaned {
   readonly why: string | null;
 }
 
-/** What `uninstall` removes and what it leaves; it is refused while `openRuns` or `kept` are not empty. */
+/** What `uninstall` removes and what it leaves; it is refused while `openRuns`, `kept` or `unknown` are not empty. */
 export interface UninstallPlan {
   readonly home: string;
   readonly remove: readonly { readonly path: string; readonly bytes: number }[];
@@ -149,6 +149,8 @@ export interface UninstallPlan {
   }[];
   readonly openRuns: readonly string[];
   readonly kept: readonly CleanItem[];
+  /** Folders among the worktrees that the ledger does not know. */
+  readonly unknown: readonly string[];
 }
 
 /** How a terminal takes over a session: Claude Code itself, on the attempt's own transcript. */
@@ -160,6 +162,33 @@ export interface Attachment {
   readonly env: Readonly<Record<string, string>>;
   /** Where the terminal names itself while it holds the session. */
   readonly claim: string;
+}
+
+/** One line of `muster doctor`. `note` works, but a person should know. */
+export interface Check {
+  readonly name: string;
+  readonly is: "ok" | "note" | "bad";
+  readonly text: string;
+  readonly remedy: string | null;
+}
+
+/** One row of `muster config explain`: a dotted key, its value, and where that was said. */
+export interface ConfigRow {
+  readonly key: string;
+  readonly value: unknown;
+  readonly from: string;
+}
+
+export interface ConfigExplained {
+  /** The person's own: runs, sessions, login. */
+  readonly user: readonly ConfigRow[];
+  /** Of the repository around this folder; null where there is none. */
+  readonly project: {
+    readonly root: string;
+    readonly target: string;
+    readonly commit: string;
+    readonly rows: readonly ConfigRow[];
+  } | null;
 }
 
 export interface Service {

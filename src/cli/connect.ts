@@ -10,7 +10,8 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Client, client } from "../api/client.ts";
 import { type Caller, apiVersion } from "../api/schema.ts";
@@ -19,11 +20,16 @@ import { ensureHome, musterHome, socketPath } from "../config/paths.ts";
 import { readUserConfig } from "../config/user.ts";
 import { packageVersion } from "../config/version.ts";
 import { Fault, exitCodes, type FaultCode, type FaultJson } from "../core/fault.ts";
+import { awaitGone } from "../process/end.ts";
 import { awaitFile } from "../process/files.ts";
+import { readIdentity } from "../process/identity.ts";
 import { startRespawning } from "../process/respawn.ts";
 import { note } from "./output.ts";
 
 const startTimeoutMs = 30_000;
+const lookMs = 250;
+/** Longer than a session takes to end: an interrupt, a request, TERM and KILL. */
+const endTimeoutMs = 60_000;
 
 export interface Connection extends Client {
   readonly home: string;
@@ -45,6 +51,17 @@ export async function findDaemon(): Promise<Connection | undefined> {
   const home = musterHome(process.env);
   const api = client(socketPath(home, process.env));
   return (await tryVersion(api)) === undefined ? undefined : { ...api, home };
+}
+
+/**
+ * Ends the daemon and returns once it is gone, so that whatever follows finds the home free. False where it goes on for longer than
+ * a minute: it ends, but a session takes its time.
+ */
+export async function endDaemon(api: Client, ask: () => Promise<unknown>): Promise<boolean> {
+  const { pid } = await api.version();
+  const identity = readIdentity(pid);
+  await ask();
+  return identity === undefined || awaitGone(identity, endTimeoutMs);
 }
 
 async function tryVersion(api: Client): Promise<{ version: string; api: number } | undefined> {
@@ -70,7 +87,7 @@ async function requireSameVersion(
       remedy: "npm install --global musterd@latest",
     });
   note(`◎ the daemon is muster ${running.version}: handing over to ${own}`);
-  await api.stopHost(false);
+  await endDaemon(api, () => api.stopHost(false));
   await start(home, socket, api);
 }
 
@@ -87,26 +104,36 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
   const log = join(logDir, "daemon.err");
   const giveUp = join(home, "daemon.note");
   tellOldNote(giveUp);
-  const from = existsSync(log) ? statSync(log).size : 0;
   appendFileSync(log, "", { mode: 0o600 });
-  const source = import.meta.filename.endsWith(".ts");
-  const main = fileURLToPath(
-    new URL(source ? "../daemon/main.ts" : "../daemon/main.js", import.meta.url),
-  );
   const env = { HOME: home, ...daemonEnvironment(), MUSTER_HOME: home };
-  startRespawning({ argv: [process.execPath, main], env, cwd: "/", log, note: giveUp });
+  const argv = [process.execPath, daemonScript("main")];
+  let from = 0;
+  const startOnce = (): void => {
+    from = statSync(log).size;
+    startRespawning({ argv, env, cwd: "/", log, note: giveUp });
+  };
+  startOnce();
   const until = performance.now() + startTimeoutMs;
   while (performance.now() < until) {
-    await awaitFile(dirname(socket), [socket.slice(dirname(socket).length + 1)], 250);
+    await awaitFile(dirname(socket), [basename(socket)], lookMs);
     if ((await tryVersion(api)) !== undefined) return;
+    await wait(lookMs / 10); // A dead daemon's socket is there at once: do not spin around it.
     const said = faultIn(log, from);
     if (said !== undefined && said.code !== "locked") throw said;
+    // Another one is on its way up, or still on its way down: then it is our turn.
+    if (said !== undefined) startOnce();
   }
   throw new Fault(
     "daemon_unreachable",
     `the daemon did not come up within ${startTimeoutMs / 1000} s`,
     { remedy: `cat ${log}` },
   );
+}
+
+/** A program of `daemon/`, as it is in a clone or in the package. */
+export function daemonScript(name: string): string {
+  const extension = import.meta.filename.endsWith(".ts") ? "ts" : "js";
+  return fileURLToPath(new URL(`../daemon/${name}.${extension}`, import.meta.url));
 }
 
 /** The respawning shim keeps it, so that a daemon that died comes back with what its runs need. */

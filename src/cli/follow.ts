@@ -8,11 +8,24 @@ const drawMs = 100;
 /** Ages and costs move without events. */
 const refreshMs = 1_000;
 
+export interface FollowOptions {
+  /** When to stop. Default: it is settled, or nothing moves without a person. */
+  readonly until?: (detail: RunDetail) => boolean;
+  /** Ends with the next state once it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/** True where following it on brings nothing new: it is settled, or nothing moves without a person. */
+export function isAtRest({ settled, run }: RunDetail): boolean {
+  return settled || run.state === "needs_attention";
+}
+
 /** Calls `onChange` with every new state; resolves with the last one. A daemon that restarts in between is waited for. */
 export async function followRun(
   daemon: Connection,
   id: string,
   onChange: (detail: RunDetail) => void,
+  { until = isAtRest, signal }: FollowOptions = {},
 ): Promise<RunDetail> {
   const ended = new AbortController();
   let changed = true;
@@ -23,17 +36,19 @@ export async function followRun(
   };
   void listen(daemon, id, poke, ended.signal);
   const timer = setInterval(poke, refreshMs);
+  signal?.addEventListener("abort", poke, { once: true });
   try {
     for (;;) {
       if (!changed) await new Promise<void>((resolve) => (wake = resolve));
       changed = false;
       const detail = await readPatiently(daemon, id);
       onChange(detail);
-      if (detail.settled || detail.run.state === "needs_attention") return detail;
+      if (signal?.aborted === true || until(detail)) return detail;
       await new Promise((resolve) => setTimeout(resolve, drawMs));
     }
   } finally {
     ended.abort();
+    signal?.removeEventListener("abort", poke);
     clearInterval(timer);
   }
 }

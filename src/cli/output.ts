@@ -43,6 +43,11 @@ export function canRedraw(): boolean {
   );
 }
 
+/** True where a person sits in front of it: questions can be asked. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
 export function width(stream: NodeJS.WriteStream = process.stdout): number {
   return stream.columns ?? 100;
 }
@@ -57,29 +62,47 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** What was done, in one line, and the command that helps next. */
+export function done(text: string, next?: string): void {
+  say(`${tint("good", "✓")} ${text}`);
+  if (next !== undefined) note(`${tint("dim", "↳", process.stderr)} ${next}`);
+}
+
+/** Bytes that an agent may have written: as they are into a pipe or a file, harmless and visible on a terminal. */
+export function sayRaw(bytes: Uint8Array): void {
+  const text = process.stdout.isTTY === true ? clean(Buffer.from(bytes).toString("utf8")) : bytes;
+  process.stdout.write(text);
+}
+
+/** `run` or `run/task`. */
+export function addressText(run: string, task: string | null): string {
+  return task === null ? run : `${run}/${task}`;
+}
+
 export function sayJson(value: object, options: { readonly lines?: boolean } = {}): void {
   say(options.lines === true ? JSON.stringify(value) : JSON.stringify(value, null, 2));
 }
 
+/** ESC with what makes it a command: CSI whole; of a string (OSC, DCS, APC …) only its ends, so that what it carries is seen. */
+const escapes = new RegExp(
+  String.raw`\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_\\]|[ -/]*[0-~]?)`.replaceAll(" ", "\\x20"),
+  "g",
+);
+/** C0 but tab and newline, DEL, C1. */
+const controls = new RegExp(String.raw`[\u0000-\u0008\u000b-\u001f\u007f-\u009f]`, "g");
+/** Soft hyphen, bidirectional, zero-width, annotation, tag characters and the variation selectors that text is smuggled in. */
+const unseen =
+  /[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e01ef}]/gu;
+
 /**
- * Agent text made harmless and visible (security.md §8): control bytes but newline and tab dropped with what follows an escape,
- * bidirectional, zero-width and tag characters shown by their code.
+ * Agent text made harmless and visible (security.md §8): nothing in it moves the cursor, and nothing that it would run is hidden
+ * from the person who is asked. Newlines and tabs stay.
  */
 export function clean(text: string): string {
-  return (
-    text
-      // eslint-disable-next-line no-control-regex
-      .replace(
-        /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][\s\S]*?(?:\u0007|\u001b\\|$)|[ -/]*[0-~]?)/g,
-        "",
-      )
-      // eslint-disable-next-line no-control-regex
-      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
-      .replace(
-        /[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\u{e0000}-\u{e007f}]/gu,
-        (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`,
-      )
-  );
+  return text
+    .replace(escapes, "")
+    .replace(controls, "")
+    .replace(unseen, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 /** One line, at most `max` characters, with what was cut shown as …. */

@@ -2,6 +2,7 @@
 import type { Sha } from "./ids.ts";
 import {
   attemptsOf,
+  hasLandedBasis,
   isHeld,
   isSettled,
   latestAttempt,
@@ -210,31 +211,25 @@ export function runStateName(state: State, run: Run): RunStateName {
     if (tasks.some((task) => task.state.is === "failed")) return "failed";
     return tasks.some((task) => task.state.is === "canceled") ? "canceled" : "succeeded";
   }
-  return tasks.some((task) => moves(state, run, task)) ? "running" : "needs_attention";
+  const funded = spent(state, run) < run.usd;
+  return tasks.some((task) => moves(state, run, task, funded)) ? "running" : "needs_attention";
 }
 
-/** True where a task goes on by itself: time, a slot or another task will move it. */
-function moves(state: State, run: Run, task: Task): boolean {
+/** True where a task goes on by itself: time or a slot will move it. What waits for another task moves only with that. */
+function moves(state: State, run: Run, task: Task, funded: boolean): boolean {
   if (isSettled(task)) return false;
   const name = taskStateName(state, run, task);
-  if (name === "waiting") return false; // It moves only with what it needs, which is looked at itself.
-  if (name === "paused") return false;
-  if (name === "ready") return spent(state, run) < run.usd;
+  if (name === "waiting" || name === "paused") return false;
+  if (name === "ready") return funded;
   const attempt = latestAttempt(state, run, task);
   if (attempt === undefined) return true;
   if (name === "parked") return attempt.park?.until !== null;
   if (name === "asking") return openAsks(attempt).some(({ deadlineAt }) => deadlineAt !== null);
   if (attempt.phase.at === "idle" || (attempt.phase.at === "working" && !attempt.slot))
-    return attempt.slot || spent(state, run) < run.usd;
+    return attempt.slot || funded;
   if (attempt.phase.at === "verified")
-    return attempt.phase.approved && task.spec.needs.every((need) => canLand(state, run, need.key));
+    return attempt.phase.approved && hasLandedBasis(run, task.spec);
   return true;
-}
-
-function canLand(state: State, run: Run, key: string): boolean {
-  const needed = run.tasks.get(key);
-  if (needed === undefined) return false;
-  return needed.state.is === "landed" || needed.state.is === "done" || moves(state, run, needed);
 }
 
 /** Every attempt of a run, for the detailed view. */

@@ -94,7 +94,7 @@ function notLoggedIn(auth: string): Fault {
 }
 
 /** Asks the binary itself, offline, the way a session would be started (claude-code.md §7.1). */
-async function isLoggedIn(
+export async function isLoggedIn(
   binary: Binary,
   env: Readonly<Record<string, string>>,
   store: string,

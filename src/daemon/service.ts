@@ -8,17 +8,21 @@ import { Fault } from "../core/fault.ts";
 import type { RunId } from "../core/ids.ts";
 import type { Command } from "../core/inputs.ts";
 import type { Ledger } from "../core/ports.ts";
-import { isSettled, latestAttempt } from "../core/queries.ts";
+import { latestAttempt } from "../core/queries.ts";
+import type { Attempt } from "../core/state.ts";
 import { gitEnvironment } from "../host/context.ts";
 import type { Host } from "../host/context.ts";
 import type { Sessions } from "../host/session.ts";
 import { openRepository } from "../git/git.ts";
 import { diffBytes } from "../git/inspect.ts";
+import { attachmentOf, requireDetached } from "./attach.ts";
 import { type KnownCaller, knowCaller } from "./caller.ts";
+import { cleanPlan, performClean } from "./clean.ts";
 import type { Engine } from "./engine.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type Found, findRun, listRuns, runDetail } from "./projection.ts";
-import { transcript } from "./transcript.ts";
+import { transcriptOf } from "./transcript.ts";
+import { uninstall, uninstallPlan } from "./uninstall.ts";
 
 export interface ServiceParts {
   readonly engine: Engine;
@@ -35,6 +39,7 @@ export interface ServiceParts {
 export function service(parts: ServiceParts): Service {
   const { engine, ledger, host, callers } = parts;
   const find = (id: string): Promise<Found> => findRun(engine.state, ledger, id);
+  const house = { host, ledger, state: () => engine.state };
   return {
     version: () => ({ version: parts.version, api: apiVersion, pid: process.pid }),
     host: () => ({
@@ -71,6 +76,7 @@ export function service(parts: ServiceParts): Service {
     run: async (id) => runDetail(await find(id), host.now()),
     async command(request) {
       const found = await find(request.run);
+      if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
       if ("env" in request) callers.set(found.run.id, await knowCaller(request));
       await engine.command(toCommand(request, found));
     },
@@ -79,15 +85,16 @@ export function service(parts: ServiceParts): Service {
     async *transcript(id, key, following, signal) {
       const { run } = await find(id);
       requireTask(run, key);
-      const taskNow = () => engine.state.runs.get(run.id)?.tasks.get(key) ?? run.tasks.get(key);
-      const source = {
-        home: host.home,
-        attempts: () => taskNow()?.attempts ?? [],
-        isOver: () =>
-          !engine.state.runs.has(run.id) ||
-          isSettled(requireTask(engine.state.runs.get(run.id) ?? run, key)),
-      };
-      yield* transcript(source, following, signal);
+      yield* transcriptOf(house, run, key, following, signal);
+    },
+    clean: (run, task) => cleanPlan(house, run, task),
+    performClean: (attempts) => performClean(house, attempts),
+    attachment: async (request) => attachmentOf(host, await find(request.run), request),
+    uninstallPlan: () => uninstallPlan(house, parts.socket),
+    async uninstall() {
+      const plan = await uninstall(house, parts.socket);
+      parts.stop({ sessions: true });
+      return plan;
     },
   };
 }
@@ -167,6 +174,13 @@ function previewOf(prepared: Prepared, caller: KnownCaller): Preview {
       )
       .map(({ root, gate, reason }) => ({ project: root, commands: gate ?? [], reason })),
   };
+}
+
+/** Open attempts of a task, or of the whole run. */
+function attemptsNamed({ state, run }: Found, task: string | null): Attempt[] {
+  return [...state.attempts.values()].filter(
+    (attempt) => attempt.run === run.id && (task === null || attempt.task === task),
+  );
 }
 
 function toCommand(request: CommandRequest, { run, settled }: Found): Command {

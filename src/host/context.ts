@@ -60,6 +60,11 @@ export function projectFolder(host: Host, project: ProjectId, root: string): str
   return join(host.home, "worktrees", `${name}-${hash}`);
 }
 
+/** Why git is told that a worktree is locked; anybody else's lock has another reason. */
+export function worktreeReason(run: RunId, task: string): string {
+  return `muster ${run}/${task}`;
+}
+
 export function trashDir(host: Host): string {
   return join(host.home, "trash");
 }

@@ -21,6 +21,7 @@ import {
   projectFolder,
   requireEnvironment,
   timeouts,
+  worktreeReason,
 } from "./context.ts";
 import { makeRoom } from "./branches.ts";
 import { portsOf } from "./ports.ts";
@@ -45,7 +46,7 @@ export async function provision(host: Host, effect: ProvisionEffect): Promise<Ob
     path,
     branch,
     commit: base,
-    reason: `muster ${attempt.run}/${attempt.task}`,
+    reason: worktreeReason(attempt.run, attempt.task),
   });
   await bringAlong(repo, config, record.path, base);
   const failed = await setUp(host, effect, config, record.path);

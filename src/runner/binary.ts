@@ -7,6 +7,8 @@ import { run } from "../process/run.ts";
 
 /** The oldest version whose protocol was measured (claude-code.md). */
 export const oldestVersion = "2.1.197";
+/** The version that every release of muster is tested with. */
+export const testedVersion = "2.1.329";
 
 export interface Binary {
   readonly path: string;

@@ -8,13 +8,7 @@ import type { AgentEvent, Launch, Live, Runner, SessionEnvironment } from "../co
 import { endProcess } from "../process/end.ts";
 import { awaitFile } from "../process/files.ts";
 import { isAlive } from "../process/identity.ts";
-import {
-  type ShimState,
-  maxLineBytes,
-  readShim,
-  startShim,
-  writeLine,
-} from "../process/shim.ts";
+import { type ShimState, maxLineBytes, readShim, startShim, writeLine } from "../process/shim.ts";
 import { openAttempt, writeLongMessage } from "./attempt-folder.ts";
 import type { Binary } from "./binary.ts";
 import { answerLine, endSessionLine, interruptLine, messageLine } from "./control.ts";

@@ -2,11 +2,6 @@
 import type { Answer } from "../core/state.ts";
 import { isJson } from "./messages.ts";
 
-/** Claude Code answers `initialize` once it is up (0.3 s); nothing else is needed before the first message. */
-export function initializeLine(id: string): string {
-  return request(id, { subtype: "initialize" });
-}
-
 export function interruptLine(id: string): string {
   return request(id, { subtype: "interrupt", cancel_queued: true });
 }

@@ -76,7 +76,8 @@ export function foldStream(onEvent: (event: AgentEvent) => void): Fold {
       if (!emitted) emit({ is: "alive" });
     },
     end(offset) {
-      endRound(state, (event) => onEvent({ ...event, offset }));
+      // A message that was closed is no end of a round that was cut off.
+      if (state.results.length > 0) endRound(state, (event) => onEvent({ ...event, offset }));
     },
   };
 }

@@ -3,22 +3,21 @@
  * of its own, and every session is held to one rule at its end: `exited` came once, as the last event.
  */
 import { test as base, describe } from "vitest";
-import type { Case } from "./runner/case.ts";
-import { describeAdoption, describeEnds, describeLeftovers } from "./runner/ends.ts";
-import { describeApiFailures, describeLimits } from "./runner/failures.ts";
+import { describeAdoption, describeEnds, describeLeftovers } from "./runner/ends.suite.ts";
+import { describeApiFailures, describeLimits } from "./runner/failures.suite.ts";
 import { type Place, type RunnerSetup, makeRunner, openPlace } from "./runner/place.ts";
-import { describeLogins, describeProfile, describeTexts } from "./runner/profile.ts";
-import { describeRounds } from "./runner/rounds.ts";
+import { describeLogins, describeProfile, describeTexts } from "./runner/profile.suite.ts";
+import { describeQuestions, describeRounds } from "./runner/rounds.suite.ts";
 
-/** A session needs 1.5 s alone; several at once on two busy cores a multiple of that. */
-const timeoutMs = 90_000;
+/** A real session needs 1.5 s alone, several at once on two busy cores a multiple of that; the retries of an API wait 20 s. */
+const timeoutMs = 120_000;
 
 /** Holds the runner of `setup` to the contract. */
 export function runnerSuite(name: string, setup: RunnerSetup): void {
-  const test: Case = base.extend<{ place: Place }>({
-    // oxlint-disable-next-line no-empty-pattern
-    place: async ({}, use) => {
-      const place = await openPlace(setup);
+  const test = base.extend<{ setup: RunnerSetup; place: Place }>({
+    setup,
+    place: async ({ setup: its }, use) => {
+      const place = await openPlace(its);
       await use(place);
       await place.close();
     },
@@ -26,6 +25,7 @@ export function runnerSuite(name: string, setup: RunnerSetup): void {
   describe.concurrent(`${name} as a runner`, { timeout: timeoutMs }, () => {
     describeApiFailures(test);
     describeRounds(test);
+    describeQuestions(test);
     describeLimits(test);
     describeEnds(test);
     if (makeRunner(setup).outlivesDaemon) describeAdoption(test);

@@ -34,7 +34,8 @@ export interface Result {
 export interface MusterOptions {
   readonly input?: string;
   readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Over the world's own; undefined takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface WorldOptions {
@@ -151,7 +152,7 @@ function makeWorld(paths: Paths, model: Model, env: Record<string, string>): Wor
     return stdout.toString().trimEnd();
   };
   const muster: World["muster"] = (args, { input, cwd = repo, env: more = {} } = {}) =>
-    runMuster(args, cwd, { ...env, ...more }, input);
+    runMuster(args, cwd, defined({ ...env, ...more }), input);
   const until: World["until"] = (id, holds, timeoutMs = waitMs) =>
     untilHolds(api, id, holds, timeoutMs);
   let plans = 0;
@@ -208,6 +209,12 @@ export function writeFiles(dir: string, files: Readonly<Record<string, string>>)
     mkdirSync(dirname(join(dir, path)), { recursive: true });
     writeFileSync(join(dir, path), text);
   }
+}
+
+function defined(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }
 
 async function runMuster(

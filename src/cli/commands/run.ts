@@ -1,18 +1,17 @@
 /** `muster run`: plans and prompts in, landed work out. */
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
-import type { Preview, RunDetail } from "../../api/service.ts";
-import type { RunStateName } from "../../core/view.ts";
-import { type Connection, connect } from "../connect.ts";
-import { note, say, sayJson, tint } from "../output.ts";
-import { progress } from "../progress.ts";
+import type { Preview } from "../../api/service.ts";
+import { connect } from "../connect.ts";
+import { examples } from "../help.ts";
+import { canAsk, note, say, sayJson, tint } from "../output.ts";
 import { type RunFlags, readRequest, runFlags } from "../request.ts";
 import { runText } from "../run-text.ts";
-import { followRun } from "../follow.ts";
+import { exitCodeOf, watchToEnd } from "../watch-run.ts";
 import { previewNotes, previewTable } from "./plan.ts";
 
 export function runCommand(root: Command): void {
-  runFlags(root.command("run"))
+  const command = runFlags(root.command("run"))
     .description("run plans and prompts, land what is proved")
     .option("-y, --yes", "accept the proposed gate, do not ask")
     .option("-d, --detach", "return at once")
@@ -20,10 +19,16 @@ export function runCommand(root: Command): void {
     .action(async (what: string[], flags: RunFlags) => {
       process.exitCode = await run(what, flags);
     });
+  examples(command, [
+    ["muster run plan.yaml", "a plan"],
+    ["muster run tasks.md --parallel 4", "every unchecked item"],
+    ['muster run "fix the login test" "update the docs"', "two prompts"],
+    ["muster run plan.yaml --detach --json", "start it and go on"],
+  ]);
 }
 
 async function run(what: readonly string[], flags: RunFlags): Promise<number> {
-  const onTerminal = process.stdin.isTTY === true && process.stderr.isTTY === true;
+  const onTerminal = canAsk();
   const daemon = await connect();
   const request = readRequest(what, flags, onTerminal || flags.detach === true);
   const preview = await daemon.preview(request);
@@ -41,7 +46,7 @@ async function run(what: readonly string[], flags: RunFlags): Promise<number> {
   const detail = await watchToEnd(daemon, id);
   if (flags.json === true) sayJson({ schema: 1, run: detail.run });
   else say(runText(detail));
-  return exitCodeOf(detail.run.state);
+  return exitCodeOf(detail);
 }
 
 /** One question for a project whose gate is only proposed. */
@@ -55,36 +60,5 @@ async function asksOnce({ newGates }: Preview): Promise<boolean> {
     return !/^n/i.test(answer.trim());
   } finally {
     lines.close();
-  }
-}
-
-/** Follows a run until it is settled, or waits for a person with nothing else moving. Ctrl-C leaves it going. */
-async function watchToEnd(daemon: Connection, id: string): Promise<RunDetail> {
-  const shown = progress();
-  const leave = (): void => {
-    shown.end();
-    note(`\n◎ ${id} goes on without this terminal`);
-    note(`↳ To come back, run muster watch ${id}`);
-    process.exit(130);
-  };
-  process.once("SIGINT", leave);
-  try {
-    return await followRun(daemon, id, (detail) => shown.show(detail));
-  } finally {
-    shown.end();
-    process.removeListener("SIGINT", leave);
-  }
-}
-
-export function exitCodeOf(state: RunStateName): number {
-  switch (state) {
-    case "succeeded":
-    case "running":
-      return 0;
-    case "needs_attention":
-      return 3;
-    case "failed":
-    case "canceled":
-      return 1;
   }
 }

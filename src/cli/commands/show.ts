@@ -1,44 +1,39 @@
 /** `muster show`: one run whole: branch, head, worktree, session of every task, and the commands to go on. */
 import type { Command } from "commander";
 import type { RunDetail } from "../../api/service.ts";
-import { Fault } from "../../core/fault.ts";
 import type { TaskView } from "../../core/view.ts";
-import { type Connection, connect } from "../connect.ts";
-import { say, sayJson } from "../output.ts";
+import { findRun, findTarget } from "../address.ts";
+import { connect } from "../connect.ts";
+import { examples } from "../help.ts";
+import { oneLine, say, sayJson } from "../output.ts";
 import { runText } from "../run-text.ts";
 
 export function showCommand(root: Command): void {
-  root
+  const command = root
     .command("show")
     .description("show a run, the latest by default")
-    .argument("[run]", "a run, or run/task")
+    .argument("[run[/task]]", "a run or a task")
     .option("--json", "print the run object")
     .action(async (wanted: string | undefined, flags: { json?: boolean }) => {
       const daemon = await connect();
-      const [run, task] = wanted === undefined ? [await latestRun(daemon)] : wanted.split("/", 2);
-      const detail = await daemon.run(run ?? "");
+      const { detail, task } =
+        wanted === undefined
+          ? { detail: await findRun(daemon, undefined), task: null }
+          : await findTarget(daemon, wanted);
       if (flags.json === true) sayJson({ schema: 1, run: detail.run });
       else say([runText(detail), ...taskBlocks(detail, task)].join("\n"));
     });
+  examples(command, [
+    ["muster show", "the latest run of this project"],
+    ["muster show 1e94", "a run, by a prefix of its id"],
+    ["muster show run_1e9443u1/api --json", "the run object"],
+  ]);
 }
 
-/** The latest run, of this folder's project where there is one. Throws Fault `not_found` where there is none. */
-export async function latestRun(daemon: Connection): Promise<string> {
-  const runs = await daemon.runs(50);
-  const here = process.cwd();
-  const own = runs.find(({ projects }) =>
-    projects.some((project) => here === project || here.startsWith(`${project}/`)),
-  );
-  const run = own ?? runs[0];
-  if (run === undefined)
-    throw new Fault("not_found", "no runs yet", { remedy: 'muster run "what to do"' });
-  return run.id;
-}
-
-function taskBlocks(detail: RunDetail, wanted: string | undefined): string[] {
+function taskBlocks(detail: RunDetail, wanted: string | null): string[] {
   return detail.run.tasks.flatMap((view, i) => {
     const key = detail.tasks[i]?.key ?? view.id;
-    return wanted === undefined || wanted === key ? ["", ...taskBlock(detail, view, i, key)] : [];
+    return wanted === null || wanted === key ? ["", ...taskBlock(detail, view, i, key)] : [];
   });
 }
 
@@ -76,6 +71,6 @@ function taskBlock(detail: RunDetail, view: TaskView, index: number, key: string
     `${key}: ${view.state}`,
     ...facts
       .filter(([, value]) => value !== null && value !== undefined)
-      .map(([name, value]) => `  ${name.padEnd(8)} ${value}`),
+      .map(([name, value]) => `  ${name.padEnd(8)} ${oneLine(value ?? "", 2_000)}`),
   ];
 }

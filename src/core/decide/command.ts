@@ -96,8 +96,8 @@ function pause(d: Decision, { run, task, interrupt }: Extract<Command, { type: "
   } else if (!requireTask(d, run, task).paused) d.emit({ type: "task.paused", run, task });
   if (!interrupt) return;
   for (const [, { state }] of targets(d, { run, task }))
-    if (state.is === "active" && d.attempt(state.attempt).phase.at === "working")
-      endSession(d, state.attempt, "paused", true);
+    if (state.is === "active")
+      endSession(d, state.attempt, "paused", d.attempt(state.attempt).phase.at === "working");
 }
 
 /** Ends pauses and parks, and counts as a person showing up. */

@@ -41,7 +41,8 @@ export function decideAsk(
 function openAsk(d: Decision, att: AttemptId, seen: Saw<"asked">): void {
   const attempt = d.attempt(att);
   const run = d.state.runs.get(attempt.run);
-  const waitMs = specOf(d.state, attempt).permissions.waitMs ?? run?.waitMs ?? null;
+  const { waitMs: own } = specOf(d.state, attempt).permissions;
+  const waitMs = own === undefined ? (run?.waitMs ?? null) : own;
   const answer = policyAnswer(
     seen,
     seen.rule === null ? undefined : run?.remembered.get(seen.rule),

@@ -1,5 +1,5 @@
 /** A test with a place of its own. */
 import type { TestAPI } from "vitest";
-import type { Place } from "./place.ts";
+import type { Place, RunnerSetup } from "./place.ts";
 
-export type Case = TestAPI<{ place: Place }>;
+export type Case = TestAPI<{ setup: RunnerSetup; place: Place }>;

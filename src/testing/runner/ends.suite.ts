@@ -12,9 +12,10 @@ import { readShim } from "../../process/shim.ts";
 import type { Case } from "./case.ts";
 import { prompt } from "../model/behaviors.ts";
 import { bash, say, write } from "../model/steps.ts";
+import { collect } from "./collect.ts";
 import { type Place, type Session, makeRunner, transcriptOf, writeScript } from "./place.ts";
 
-const holder = fileURLToPath(import.meta.url).replace(/ends(\.[jt]s)$/, "holder$1");
+const holder = fileURLToPath(import.meta.url).replace(/ends\.suite(\.[jt]s)$/, "holder$1");
 const wait = "exec tail -f /dev/null";
 
 /** Ends and resumes. */
@@ -31,6 +32,12 @@ export function describeEnds(test: Case): void {
     expect(existsSync(transcriptOf(first.launch))).toBe(true);
     await expect(first.say("too late")).rejects.toMatchObject({ code: "not_found" });
     await expect(first.live.interrupt()).rejects.toMatchObject({ code: "not_found" });
+    // A start that was made and is over is told again as it was, and asks for no login.
+    const told = collect();
+    const refuse = (): never => expect.unreachable();
+    const again = await makeRunner(place.setup).start(first.launch, refuse, told.onEvent);
+    await again.stop(2_000);
+    expect(told.events).toEqual(first.events);
     const second = await place.start(place.launch({ n: 2, resume: true }));
     await second.say("more");
     expect(await second.next("round_ended")).toMatchObject({ failure: null, text: "two and more" });
@@ -80,27 +87,15 @@ export function describeEnds(test: Case): void {
     expect(await session.next("exited")).toMatchObject({ code: 1 });
   });
 
-  test("refuses a second process of a session, and a folder that is not there", async ({ place }) => {
+  test("refuses a second process of a session, and a folder that is not there", async ({
+    place,
+  }) => {
     await place.start();
     await expect(place.start(place.launch({ n: 2, resume: true }))).rejects.toMatchObject({
       code: "refused",
     });
     const elsewhere = place.launch({ cwd: join(place.dir, "gone"), dir: join(place.dir, "other") });
     await expect(place.start(elsewhere)).rejects.toMatchObject({ code: "not_found" });
-  });
-
-  test("gives up its login only to a process that it makes", async ({ place }) => {
-    const session = await place.start();
-    await session.live.stop(2_000);
-    const refuse = (): never => {
-      throw new Error("asked for the environment of a start that was made");
-    };
-    const events: AgentEvent[] = [];
-    const again = await makeRunner(place.setup).start(session.launch, refuse, (event) =>
-      events.push(event),
-    );
-    await again.stop(2_000);
-    expect(events).toEqual(session.events);
   });
 }
 

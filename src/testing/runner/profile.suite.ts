@@ -13,8 +13,9 @@ import { type Place, apiKey, writeScript } from "./place.ts";
 
 /** Texts on their way in. */
 export function describeTexts(test: Case): void {
-  test("hands a long message over whole", async ({ place }) => {
-    const launch = place.launch();
+  test("hands its instructions and a long message over whole", async ({ place }) => {
+    const instructions = "Mind the gap.\n# Always\n'\"$(exit)";
+    const launch = place.launch({ instructions });
     const session = await place.start(launch);
     const uuid = crypto.randomUUID();
     const path = join(launch.dir, "msg", `${uuid}.md`);
@@ -30,25 +31,20 @@ export function describeTexts(test: Case): void {
     expect(session.all("asked")).toEqual([]);
     expect(["read", "inline"]).toContain(ended.text);
     if (ended.text === "read") expect(readFileSync(path, "utf8")).toBe(long);
-    if (place.setup.real)
-      expect(JSON.stringify(place.model.requests().at(-1)?.messages)).toContain("THE END");
-  });
-}
-
-/** What only the real binary can prove. */
-export function describeProfile(test: Case): void {
-  test("puts the instructions into the system prompt", async ({ place }) => {
-    const session = await place.start(place.launch({ instructions: "Mind the gap.\n# Always" }));
-    await session.say(prompt("Go.", [say("end")]));
-    await session.next("round_ended");
-    const [request] = place.model.requests();
-    expect(request?.system).toContain("Mind the gap.\n# Always");
+    const request = place.model.requests().at(-1);
+    if (!place.setup.real) return;
+    expect(JSON.stringify(request?.messages)).toContain("THE END");
+    expect(request?.system).toContain(instructions);
+    // The preset is still there.
     expect(request?.system.length).toBeGreaterThan(2_000);
     expect(request?.tools).toEqual(
       expect.arrayContaining(["AskUserQuestion", "Bash", "Edit", "Read", "Write"]),
     );
   });
+}
 
+/** What only the real binary can prove. */
+export function describeProfile(test: Case): void {
   test("hears nothing of the settings, hooks and servers that a repository brings", async ({
     place,
   }) => {
@@ -100,7 +96,8 @@ function canaries(place: Place): readonly string[] {
 
 interface Login {
   readonly name: string;
-  readonly method: string;
+  /** What the binary says of it offline, where that is worth a look. */
+  readonly status: Readonly<Record<string, unknown>> | null;
   environment(place: Place): SessionEnvironment;
 }
 
@@ -109,18 +106,22 @@ const withVariable = (name: string, value: string): Login["environment"] => {
 };
 
 const logins: readonly Login[] = [
-  { name: "an API key", method: "api_key", environment: ({ given }) => given },
+  { name: "an API key", status: null, environment: ({ given }) => given },
   {
     name: "an OAuth token",
-    method: "oauth_token",
+    status: null,
     environment: withVariable("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy"),
   },
   {
     name: "a bearer token",
-    method: "oauth_token",
+    status: null,
     environment: withVariable("ANTHROPIC_AUTH_TOKEN", "dummy-bearer"),
   },
-  { name: "the person's own login", method: "claude.ai", environment: withPersonsLogin },
+  {
+    name: "the person's own login",
+    status: { loggedIn: true, authMethod: "claude.ai" },
+    environment: withPersonsLogin,
+  },
 ];
 
 /** A store as Claude Code keeps it on Linux, in the person's config dir; nobody ever checks these tokens. */
@@ -142,10 +143,7 @@ function withPersonsLogin({ dir, given }: Place): SessionEnvironment {
 
 /** Every way to log in. */
 export function describeLogins(test: Case): void {
-  test.for(logins)("is logged in by $name, which no tool sees in its environment", async (
-    login,
-    { place },
-  ) => {
+  test.for(logins)("is logged in by $name, and no tool sees a key", async (login, { place }) => {
     const parents = "for p in $PPID $CLAUDE_PID; do tr '\\0' '\\n' < /proc/$p/environ; done";
     writeScript(place, "env.sh", `(env; ${parents}) > env.txt`);
     const given = login.environment(place);
@@ -155,24 +153,15 @@ export function describeLogins(test: Case): void {
     expect(await session.next("round_ended")).toMatchObject({ failure: null, text: "end" });
     const seen = readFileSync(join(place.repo, "env.txt"), "utf8");
     expect(seen).toContain(`MUSTER_ATTEMPT=${launch.att}`);
-    if (login.method === "api_key") expect(seen).not.toContain(apiKey);
+    expect(seen).not.toContain(apiKey);
     expect(seen).not.toContain("ANTHROPIC_API_KEY=");
+    if (login.status === null) return;
     const status = await run({
       argv: [place.setup.binary, "auth", "status", "--json"],
       cwd: place.repo,
-      env: { ...environmentOf(launch, given), ...keyInEnvironment(given) },
+      env: environmentOf(launch, given),
       timeoutMs: 20_000,
     });
-    expect(JSON.parse(status.stdout.toString())).toMatchObject({
-      loggedIn: true,
-      authMethod: login.method,
-    });
+    expect(JSON.parse(status.stdout.toString())).toMatchObject(login.status);
   });
-}
-
-/** `auth status` gets no fd 3 here, so the key comes the other way. */
-function keyInEnvironment({ apiKey: key }: SessionEnvironment): Record<string, string> {
-  return key === null
-    ? {}
-    : { ANTHROPIC_API_KEY: key, CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR: "" };
 }

@@ -1,0 +1,82 @@
+/** `muster answer`: a person's word to an open question. */
+import type { Command } from "commander";
+import type { CommandRequest } from "../../api/schema.ts";
+import { Fault } from "../../core/fault.ts";
+import { type Connection, connect } from "../connect.ts";
+import { examples } from "../help.ts";
+import { done } from "../output.ts";
+import { openQuestions, theQuestion } from "../questions.ts";
+
+interface AnswerFlags {
+  readonly id?: string;
+  readonly allow?: boolean;
+  readonly deny?: boolean;
+  readonly because?: string;
+}
+
+type Answer = Extract<CommandRequest, { type: "answer" }>["answer"];
+
+export function answerCommand(root: Command): void {
+  const command = root
+    .command("answer")
+    .description("answer an open question")
+    .argument("[run/task]", "a task; not needed for the only question")
+    .argument("[text]", "the answer, in words")
+    .option("--id <ask>", "which question of the task")
+    .option("--allow", "say yes")
+    .option("--deny", "say no")
+    .option("--because <text>", "why not")
+    .action(async (first: string | undefined, second: string | undefined, flags: AnswerFlags) => {
+      const daemon = await connect();
+      const { address, text } = await sortWords(daemon, first, second, flags);
+      const answer = toAnswer(flags, text);
+      const question = await theQuestion(daemon, {
+        address,
+        ask: flags.id,
+        fits: () => true,
+        noun: "question",
+      });
+      const { run, task, id, kind } = question;
+      if (kind === "question" && answer.is === "allow")
+        throw new Fault("usage", `${run}/${task} asks a question, expected its answer in words`, {
+          remedy: `muster answer ${run}/${task} "TEXT"`,
+        });
+      await daemon.command({ type: "answer", run, task, ask: id, answer });
+      done(`answered ${run}/${task}`);
+    });
+  examples(command, [
+    ["muster answer --allow", "the only open question"],
+    ['muster answer api --deny --because "no network"', "a permission"],
+    ['muster answer api "take the second"', "in words"],
+  ]);
+}
+
+/** With one word and no flag it is the text, unless it names a task that asks: then the text is missing. */
+async function sortWords(
+  daemon: Connection,
+  first: string | undefined,
+  second: string | undefined,
+  { allow, deny }: AnswerFlags,
+): Promise<{ address: string | undefined; text: string | undefined }> {
+  if (second !== undefined || allow === true || deny === true)
+    return { address: first, text: second };
+  if (first === undefined) return { address: undefined, text: undefined };
+  const open = await openQuestions(daemon);
+  const isAddress = open.some(({ run, task }) => first === task || first === `${run}/${task}`);
+  return isAddress ? { address: first, text: undefined } : { address: undefined, text: first };
+}
+
+function toAnswer({ allow, deny, because }: AnswerFlags, text: string | undefined): Answer {
+  const said = [allow === true, deny === true, text !== undefined].filter(Boolean).length;
+  if (said !== 1)
+    throw new Fault(
+      "usage",
+      said === 0 ? "no answer given" : "more than one answer given, expected one",
+      { remedy: "muster answer --help" },
+    );
+  if (because !== undefined && deny !== true)
+    throw new Fault("usage", "--because goes with --deny", { remedy: "muster answer --help" });
+  if (text !== undefined) return { is: "text", text };
+  if (allow === true) return { is: "allow" };
+  return { is: "deny", because: because ?? "a person said no" };
+}

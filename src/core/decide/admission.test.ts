@@ -1,0 +1,241 @@
+import { describe, expect, it } from "vitest";
+import { drive, need, roomy, runId, startOf, taskSpec } from "../../testing/core.ts";
+import { head, walk } from "../../testing/walk.ts";
+
+const three = () => [taskSpec("a"), taskSpec("b"), taskSpec("c")];
+const resume = { type: "resume", run: runId, task: null, usd: null } as const;
+const pause = (task: string | null, interrupt = false) =>
+  ({ type: "pause", run: runId, task, interrupt }) as const;
+
+describe("rounds in flight", () => {
+  const active = (d: ReturnType<typeof drive>) =>
+    [...d.run().tasks].filter(([, { state }]) => state.is === "active").map(([key]) => key);
+
+  it("are bounded by the run", () => {
+    const d = drive();
+    d.command(startOf(three(), { parallel: 2 }));
+    expect(active(d)).toEqual(["a", "b"]);
+  });
+
+  it("are bounded by the plan, and another plan goes on", () => {
+    const d = drive();
+    const tasks = [
+      taskSpec("x.a", { plan: "x" }),
+      taskSpec("x.b", { plan: "x" }),
+      taskSpec("y.a", { plan: "y" }),
+    ];
+    const plans = [
+      { id: "x", parallel: 1, usd: null },
+      { id: "y", parallel: null, usd: null },
+    ];
+    d.command(startOf(tasks, { plans }));
+    expect(active(d)).toEqual(["x.a", "y.a"]);
+  });
+
+  it("are bounded by the host over all runs", () => {
+    const d = drive();
+    d.capacity = { ...roomy, parallel: 1 };
+    d.command(startOf([taskSpec("a")]));
+    d.command(startOf([taskSpec("a")], { run: "run_b" }));
+    expect(d.task("a", "run_b").state.is).toBe("pending");
+  });
+
+  it("give their slot on while they ask, and get one back before the answer goes out", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1 }));
+    w.work("a");
+    d.see("a", {
+      saw: "asked",
+      ask: "q",
+      kind: "permission",
+      tool: "Bash",
+      text: "?",
+      input: null,
+      rule: null,
+      offset: 1_000,
+    });
+    expect(d.task("b").state.is).toBe("active");
+    d.command({ type: "answer", run: runId, task: "a", ask: null, answer: { is: "allow" } });
+    expect(d.effect("a", "answer")).toBeUndefined();
+    w.work("b");
+    w.endRound("b");
+    expect(d.attempt("a").slot).toBe(true);
+    expect(d.effect("a", "answer")?.key).toBe("answer:att_a_1:1:q");
+  });
+
+  it("wait where the run has spent its money, until it gets more", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1, usd: 0.4 }));
+    w.work("a");
+    w.commit("a");
+    expect(d.task("b").state.is).toBe("pending");
+    w.gate("a", false);
+    expect(d.attempt("a").phase.at).toBe("idle");
+    expect(d.attempt("a").slot).toBe(false);
+    d.command({ ...resume, usd: 5 });
+    expect(d.run().usd).toBe(5);
+    expect(d.attempt("a").phase.at).toBe("working");
+  });
+});
+
+describe("a pause", () => {
+  it("keeps a task from starting until it is resumed", () => {
+    const d = drive();
+    d.command(startOf(three(), { parallel: 1 }));
+    d.command(pause("b"));
+    d.command({ type: "stop", run: runId, task: "a" });
+    expect(d.task("b").state.is).toBe("pending");
+    expect(d.task("c").state.is).toBe("active");
+    d.command(pause("c"));
+    d.command({ ...resume, task: "b" });
+    expect(d.task("b").state.is).toBe("active");
+  });
+
+  it("holds nobody else's slot", () => {
+    const d = drive();
+    d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1 }));
+    d.command(pause("a"));
+    expect(d.effect("a", "provision")).toBeUndefined();
+    expect(d.task("b").state.is).toBe("active");
+  });
+
+  it("of the run holds all of it, and its resume starts all of it", () => {
+    const d = drive();
+    d.command(startOf(three(), { parallel: 2 }));
+    d.command(pause(null));
+    d.command(pause(null));
+    expect(d.keys()).toEqual([]);
+    d.command(startOf([taskSpec("a")], { run: "run_b" }));
+    expect(d.keys()).toEqual(["provision:att_b_1:1"]);
+    d.command(resume);
+    expect(d.keys()).toContain("provision:att_a_1:1");
+  });
+
+  it("lets a round end, and what it left is looked at but not proved", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.work("a");
+    d.command(pause("a"));
+    expect(d.attempt("a").phase.at).toBe("working");
+    w.commit("a");
+    expect(d.attempt("a").phase).toMatchObject({ at: "verifying", admitted: false });
+    d.command({ ...resume, task: "a" });
+    expect(d.effect("a", "gate")?.key).toBe("gate:att_a_1:commit-a:1");
+  });
+
+  it("keeps a proved task out of the queue, but lets a landing under way end", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    w.prove("a");
+    w.merge("a", "merged");
+    d.command(pause("a"));
+    expect(d.effect("a", "gate")?.on).toBe("merge");
+    w.gate("a");
+    w.land("a");
+    expect(d.task("a").state.is).toBe("landed");
+    w.work("b");
+    w.commit("b");
+    d.command(pause("b"));
+    w.gate("b");
+    expect(d.attempt("b").phase.at).toBe("verified");
+    expect(d.keys().filter((key) => key.startsWith("merge"))).toEqual([]);
+  });
+});
+
+describe("gates", () => {
+  it("are bounded by the host, proofs and landings together", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, gates: 1 };
+    d.command(startOf(three()));
+    for (const key of ["a", "b", "c"]) {
+      w.work(key);
+      w.commit(key);
+    }
+    const gates = () => d.due().filter((effect) => effect.do === "gate");
+    expect(gates().map(({ att }) => att)).toEqual(["att_a_1"]);
+    w.gate("a");
+    expect(gates().map(({ att }) => att)).toEqual(["att_a_2"]);
+    w.merge("a", "merged");
+    expect(gates().map(({ att }) => att)).toEqual(["att_a_2"]);
+    w.gate("b");
+    expect(gates().map(({ att }) => att)).toEqual(["att_a_1"]);
+  });
+});
+
+describe("live processes", () => {
+  it("beyond what the host carries are ended where nobody talks to them", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, resident: 1, gates: 0 };
+    d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1 }));
+    w.work("a");
+    w.commit("a");
+    w.provision("b");
+    expect(d.attempt("a").process).toMatchObject({ is: "ending", why: "resident" });
+    expect(d.effect("a", "end_session")?.key).toBe("end:att_a_1:1:end");
+    expect(d.attempt("b").process.is).toBe("starting");
+  });
+
+  it("that work are left alone", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, resident: 1 };
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    w.work("a");
+    w.provision("b");
+    expect(d.attempt("a").process.is).toBe("live");
+    expect(d.attempt("b").process.is).toBe("starting");
+  });
+});
+
+describe("the merge queue", () => {
+  it("lands one at a time on a target, in the order of entry, and other targets beside it", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b"), taskSpec("c", { target: "next" })]));
+    for (const key of ["b", "a", "c"]) {
+      d.now += 1_000;
+      w.prove(key);
+    }
+    const merges = () => d.keys().filter((key) => key.startsWith("merge"));
+    expect(merges()).toEqual(["merge:att_a_2:commit-b:1", "merge:att_a_3:commit-c:1"].toSorted());
+    w.merge("b", "b");
+    w.land("b");
+    expect(merges()).toContain("merge:att_a_1:commit-a:1");
+  });
+
+  it("waits for all that a task stands on", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b", { needs: [need("a")] })]));
+    w.prove("a");
+    expect(d.attempt("b").basis).toEqual({ a: "commit-a" });
+    expect(d.effect("b", "provision")?.basis).toEqual([{ key: "a", head: "commit-a" }]);
+    w.prove("b");
+    expect(d.attempt("b").phase.at).toBe("verified");
+    w.merge("a", "a");
+    w.land("a");
+    expect(d.attempt("b").phase.at).toBe("queued");
+  });
+
+  it("does not take a task without changes: it is done once what it stands on has landed", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b", { needs: [need("a")] })]));
+    w.prove("a");
+    w.provision("b", { baseTree: head("a").tree });
+    w.start("b");
+    w.take("b");
+    w.commit("b", "a");
+    w.gate("b");
+    expect(d.attempt("b").phase).toMatchObject({ at: "verified", approved: true });
+    w.merge("a", "a");
+    w.land("a");
+    expect(d.attempt("b").phase).toMatchObject({ at: "ending", outcome: { reason: "no_changes" } });
+  });
+});

@@ -1,0 +1,179 @@
+import { describe, expect, it } from "vitest";
+import { drive, need, runId, startOf, taskSpec } from "../../testing/core.ts";
+import { walk } from "../../testing/walk.ts";
+
+const asked = (over: object = {}) => ({
+  saw: "asked" as const,
+  ask: "q",
+  kind: "permission" as const,
+  tool: "Bash",
+  text: "run make?",
+  input: null,
+  rule: null,
+  offset: 1_000,
+  ...over,
+});
+
+describe("a permission with a deadline", () => {
+  it("is denied when it passes, and the run counts as unattended from then on", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")], { waitMs: 60_000 }));
+    w.work("a");
+    d.see("a", asked());
+    expect(d.tick(59_999)).toEqual([]);
+    expect(d.tick(1)).toEqual(["ask.answered", "run.unattended", "round.admitted"]);
+    expect(d.run().attended).toBe(false);
+    expect(d.effect("a", "answer")?.answer).toMatchObject({ is: "deny" });
+    d.see("a", { saw: "answer_taken", ask: "q" }, d.effect("a", "answer")?.key);
+    d.see("a", asked({ ask: "q2", offset: 2_000 }));
+    expect(d.effect("a", "answer")?.ask).toBe("q2");
+  });
+
+  it("denies several at once and says unattended once", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")], { waitMs: 60_000 }));
+    w.work("a");
+    d.see("a", asked());
+    d.see("a", asked({ ask: "q2", offset: 1_100 }));
+    expect(d.tick(60_000).filter((type) => type === "run.unattended")).toHaveLength(1);
+    expect(d.attempt("a").asks.every(({ answer }) => answer?.is === "deny")).toBe(true);
+  });
+});
+
+describe("a park", () => {
+  it("ends by itself at its time", () => {
+    const d = drive();
+    d.command(startOf([taskSpec("a")]));
+    d.see("a", { saw: "provision_failed", why: "disk", retry: true });
+    const { park } = d.attempt("a");
+    expect(park?.reason).toBe("backoff");
+    expect(d.effect("a", "provision")).toBeUndefined();
+    expect(d.tick((park?.until ?? 0) - d.now)).toEqual(["attempt.unparked"]);
+    expect(d.effect("a", "provision")?.key).toBe("provision:att_a_1:2");
+  });
+});
+
+describe("an attempt's minutes", () => {
+  it("run while a round is in flight and end it when they are used up", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a", { limits: { turns: 9, minutes: 10, usd: 9, fixes: 1 } })]));
+    w.work("a");
+    d.now += 4 * 60_000;
+    w.commit("a");
+    expect(d.attempt("a").workedMs).toBe(4 * 60_000);
+    d.now += 60 * 60_000;
+    w.gate("a", false);
+    expect(d.attempt("a").phase.at).toBe("working");
+    expect(d.tick(6 * 60_000 - 1)).toEqual([]);
+    expect(d.tick(1)).toEqual(["attempt.ending", "session.end_requested"]);
+    expect(d.attempt("a").phase).toMatchObject({
+      at: "ending",
+      outcome: { is: "failed", reason: "timed_out" },
+    });
+  });
+
+  it("stand still while a person is asked", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(
+      startOf([taskSpec("a", { limits: { turns: 9, minutes: 10, usd: 9, fixes: 1 } })], {
+        waitMs: null,
+      }),
+    );
+    w.work("a");
+    d.see("a", asked());
+    expect(d.tick(24 * 60 * 60_000)).toEqual([]);
+  });
+});
+
+describe("the end of an attempt", () => {
+  it("is final once its process is gone and a snapshot is taken", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.work("a");
+    d.command({ type: "stop", run: runId, task: "a" });
+    expect(d.effect("a", "snapshot")).toBeUndefined();
+    expect(d.effect("a", "end_session")?.interrupt).toBe(true);
+    w.exit("a", "asked to end");
+    expect(d.effect("a", "snapshot")?.key).toBe("snapshot:att_a_1:1:last");
+    expect(w.snapshot("a")).toEqual(["snapshot.taken", "attempt.ended", "task.canceled"]);
+  });
+
+  it("settles the run when every attempt has nothing left to do", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.prove("a");
+    w.exit("a");
+    w.merge("a", "a");
+    expect(w.land("a")).toEqual(["attempt.ended", "task.landed"]);
+    expect(w.retire("a")).toEqual(["attempt.retired", "run.settled"]);
+    expect(d.state.runs.size).toBe(0);
+    expect(d.events.at(-1)).toMatchObject({ type: "run.settled", state: "succeeded" });
+  });
+
+  it.each([
+    ["failed", ["a"], ["b"]],
+    ["canceled", [], ["b"]],
+  ])("settles the run as %s where that is the worst of it", (state, fails, stops) => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    for (const task of stops) d.command({ type: "stop", run: runId, task });
+    w.retire("b");
+    for (const task of fails)
+      d.see(task, { saw: "provision_failed", why: "no such branch", retry: false });
+    if (fails.length === 0) w.finish("a");
+    else w.retire("a");
+    expect(d.events.at(-1)).toMatchObject({ type: "run.settled", state });
+  });
+});
+
+describe("a need that breaks", () => {
+  it("fails what waits for it, one after another", () => {
+    const d = drive();
+    d.command(
+      startOf([
+        taskSpec("a"),
+        taskSpec("b", { needs: [need("a")] }),
+        taskSpec("c", { needs: [need("b")] }),
+      ]),
+    );
+    d.command({ type: "stop", run: runId, task: "a" });
+    for (const key of ["b", "c"])
+      expect(d.task(key).state).toMatchObject({ is: "failed", reason: "needs_failed" });
+    expect(d.task("b").state).toMatchObject({ detail: "a ended canceled" });
+  });
+
+  it("ends what stands on its commits, also where that is proved already", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b", { needs: [need("a")] })]));
+    w.prove("a");
+    w.prove("b");
+    d.command({ type: "stop", run: runId, task: "a" });
+    w.exit("a");
+    w.snapshot("a");
+    expect(d.attempt("b").phase).toMatchObject({
+      at: "ending",
+      outcome: { is: "failed", reason: "needs_failed", detail: "a ended canceled" },
+    });
+  });
+
+  it("leaves alone what only waited for its order and has begun", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b", { needs: [need("a", { merge: false })] })]));
+    w.prove("a");
+    w.work("b");
+    d.command({ type: "stop", run: runId, task: "a" });
+    w.exit("a");
+    w.snapshot("a");
+    expect(d.task("a").state.is).toBe("canceled");
+    expect(d.attempt("b").phase.at).toBe("working");
+  });
+});

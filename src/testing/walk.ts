@@ -1,0 +1,139 @@
+/** Steps of one task's way through the core, for tests: each feeds the observations that a good world would give. */
+import type { TaskKey } from "../core/ids.ts";
+import type { Observed, RoundFailure } from "../core/inputs.ts";
+import type { GateEvidence, Head, Worktree } from "../core/state.ts";
+import type { Drive } from "./core.ts";
+
+/** A commit and its tree, named after `name`. */
+export function head(name: string): Head {
+  return { commit: `commit-${name}`, tree: `tree-${name}` };
+}
+
+export function worktree(key: TaskKey, over: Partial<Worktree> = {}): Worktree {
+  return {
+    path: `/worktrees/${key}`,
+    gitDir: `/git/${key}`,
+    branch: `muster/run_a/${key}`,
+    base: "commit-base",
+    baseTree: "tree-base",
+    basis: {},
+    ...over,
+  };
+}
+
+export function evidence(of: Head, over: Partial<GateEvidence> = {}): GateEvidence {
+  return {
+    command: "test",
+    exit: 0,
+    commit: of.commit,
+    tree: of.tree,
+    on: "head",
+    durationMs: 10,
+    log: "/log",
+    logSha: "sha",
+    tail: "the end of the log\n",
+    reusedFrom: null,
+    ...over,
+  };
+}
+
+type Inspected = Extract<Observed, { saw: "inspected" }>;
+
+/** A clean look at `name`. */
+export function inspected(name: string, over: Partial<Inspected> = {}): Inspected {
+  return {
+    saw: "inspected",
+    head: head(name),
+    dirty: false,
+    related: true,
+    onTarget: false,
+    outside: [],
+    missing: [],
+    ...over,
+  };
+}
+
+export interface Walk {
+  provision(key: TaskKey, over?: Partial<Worktree>): string[];
+  /** The session of the newest start is up. */
+  start(key: TaskKey): string[];
+  /** The session takes the oldest message that it has not taken. */
+  take(key: TaskKey): string[];
+  endRound(key: TaskKey, failure?: RoundFailure | "void" | null): string[];
+  exit(key: TaskKey, why?: string): string[];
+  snapshot(key: TaskKey): string[];
+  /** From a new attempt to a round in flight. */
+  work(key: TaskKey): void;
+  /** From a round in flight to a verified commit or its gate: ends the round with commit `name`, clean. */
+  commit(key: TaskKey, name?: string): string[];
+  /** The due gate ends, green or red. */
+  gate(key: TaskKey, passed?: boolean): string[];
+  /** From a new attempt to a verified commit with a green gate. */
+  prove(key: TaskKey, name?: string): void;
+  /** The due merge gives `tree` on `target`. */
+  merge(key: TaskKey, name: string, target?: string): string[];
+  land(key: TaskKey): string[];
+  retire(key: TaskKey): string[];
+  /** Everything, from a new attempt to a retired one. */
+  finish(key: TaskKey): void;
+}
+
+export function walk(d: Drive): Walk {
+  const next = (key: TaskKey): number => d.attempt(key).offset + 100;
+  const nOf = (key: TaskKey): number => d.attempt(key).starts;
+  const self: Walk = {
+    provision: (key, over) => d.see(key, { saw: "provisioned", worktree: worktree(key, over) }),
+    start: (key) => d.see(key, { saw: "session_started", n: nOf(key), pid: 100, version: "2.1.0" }),
+    take(key) {
+      const message = d.attempt(key).mail.find(({ taken }) => !taken);
+      if (message === undefined) throw new Error(`${key} has no message to take`);
+      return d.see(key, { saw: "message_taken", uuid: message.uuid, offset: next(key) });
+    },
+    endRound: (key, failure = null) =>
+      d.see(key, { saw: "round_ended", failure, text: "done", turns: 1, usd: 0.5, offset: next(key) }),
+    exit: (key, why = "exited 0") =>
+      d.see(key, { saw: "session_exited", n: nOf(key), code: 0, signal: null, why }),
+    snapshot(key) {
+      const ref = d.effect(key, "snapshot")?.ref ?? "";
+      return d.see(key, { saw: "snapshot", ref, commit: "commit-snapshot", left: 0 });
+    },
+    work(key) {
+      self.provision(key);
+      self.start(key);
+      self.take(key);
+    },
+    commit(key, name = key) {
+      self.endRound(key);
+      self.snapshot(key);
+      return d.see(key, inspected(name));
+    },
+    gate(key, passed = true) {
+      const effect = d.effect(key, "gate");
+      if (effect === undefined) throw new Error(`no gate of ${key} is due`);
+      const ran = effect.commands.map((command) =>
+        evidence(effect.head, { command, exit: passed ? 0 : 1, on: effect.on }),
+      );
+      return d.see(key, { saw: "gated", head: effect.head, evidence: ran, passed });
+    },
+    prove(key, name = key) {
+      self.work(key);
+      self.commit(key, name);
+      self.gate(key);
+    },
+    merge: (key, name, target = "commit-base") =>
+      d.see(key, { saw: "merged", merge: { target, ...head(name) } }),
+    land(key) {
+      const commit = d.effect(key, "land")?.merge.commit ?? "";
+      return d.see(key, { saw: "landed", commit, followed: null });
+    },
+    retire: (key) => d.see(key, { saw: "retired", ref: null }),
+    finish(key) {
+      self.prove(key);
+      self.exit(key);
+      self.merge(key, key);
+      self.land(key);
+      self.retire(key);
+    },
+  };
+  return self;
+}
