@@ -145,9 +145,7 @@ export async function listen(
   dropDeadSocket(socket);
   const server = createAdaptorServer({ fetch: routes(service).fetch }) as Server;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) =>
-      reject(cannotListen(socket, cause)),
-    );
+    server.once("error", (cause) => reject(cannotListen(socket, cause)));
     server.listen(socket, resolve);
   });
   chmodSync(socket, 0o600);

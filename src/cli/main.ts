@@ -1,32 +1,15 @@
-/** The command line: every verb registered, errors in one voice, exit codes as in design §8. */
-import { Command, CommanderError } from "commander";
-import { packageVersion } from "../config/version.ts";
+/** The command line: errors in one voice, exit codes as in design §8. */
+import { type Command, CommanderError } from "commander";
 import { exitCodes } from "../core/fault.ts";
-import { commands } from "./commands.ts";
 import { sayFault } from "./output.ts";
-
-/** Builds the program; `docs/reference` is generated from it. */
-export function program(): Command {
-  const root = new Command("muster")
-    .description(
-      "One control plane for many Claude Code sessions: a plan in, verified work landed.",
-    )
-    .version(packageVersion(), "--version", "print the version")
-    .showSuggestionAfterError()
-    .configureHelp({ sortSubcommands: false })
-    .addHelpText(
-      "after",
-      '\nExamples:\n  muster run plan.yaml                 run a plan\n  muster run "fix the flaky test"      run a prompt\n  muster ls                            what needs me now\n  muster demo                          watch it work, no key needed',
-    );
-  for (const command of commands) command(root);
-  return root;
-}
+import { everyCommand, program } from "./program.ts";
+import { usageFault } from "./usage.ts";
 
 /** Runs the command line; resolves to the exit code. */
-export async function main(argv: readonly string[]): Promise<number> {
+async function main(argv: readonly string[]): Promise<number> {
   const root = program();
   const json = argv.includes("--json");
-  for (const each of [root, ...root.commands])
+  for (const each of everyCommand(root))
     each.exitOverride().configureOutput({ writeErr: () => {} });
   try {
     await root.parseAsync([...argv], { from: "user" });
@@ -34,13 +17,15 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) return sayFault(error, json);
     if (error.exitCode === 0) return 0;
-    if (error.code === "commander.help") {
-      process.stderr.write(root.helpInformation());
-      return exitCodes.usage;
-    }
-    const { usageFault } = await import("./usage.ts");
-    return sayFault(usageFault(error, argv), json);
+    if (error.code !== "commander.help") return sayFault(usageFault(error, argv, root), json);
+    process.stderr.write(named(root, argv).helpInformation());
+    return exitCodes.usage;
   }
+}
+
+/** The command that a command line without a subcommand is about, such as `muster host`. */
+function named(root: Command, argv: readonly string[]): Command {
+  return root.commands.find((each) => each.name() === argv[0]) ?? root;
 }
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -20,7 +20,7 @@ function hasColor(stream: NodeJS.WriteStream): boolean {
   const { NO_COLOR = "", FORCE_COLOR = "", TERM } = process.env;
   if (NO_COLOR !== "") return false;
   if (FORCE_COLOR !== "") return FORCE_COLOR !== "0";
-  return stream.isTTY === true && TERM !== "dumb";
+  return stream.isTTY && TERM !== "dumb";
 }
 
 /** Text in a tone, where the stream shows color. */
@@ -36,16 +36,12 @@ export function tint(
 
 /** True where lines may be rewritten: a terminal that can, and nobody asked for plain lines. */
 export function canRedraw(): boolean {
-  return (
-    process.stderr.isTTY === true &&
-    process.env["TERM"] !== "dumb" &&
-    process.env["CI"] === undefined
-  );
+  return process.stderr.isTTY && process.env["TERM"] !== "dumb" && process.env["CI"] === undefined;
 }
 
 /** True where a person sits in front of it: questions can be asked. */
 export function canAsk(): boolean {
-  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+  return process.stdin.isTTY && process.stderr.isTTY;
 }
 
 export function width(stream: NodeJS.WriteStream = process.stdout): number {
@@ -70,7 +66,7 @@ export function done(text: string, next?: string): void {
 
 /** Bytes that an agent may have written: as they are into a pipe or a file, harmless and visible on a terminal. */
 export function sayRaw(bytes: Uint8Array): void {
-  const text = process.stdout.isTTY === true ? clean(Buffer.from(bytes).toString("utf8")) : bytes;
+  const text = process.stdout.isTTY ? clean(Buffer.from(bytes).toString("utf8")) : bytes;
   process.stdout.write(text);
 }
 

@@ -10,8 +10,8 @@ import { parseDuration } from "../plan/fields.ts";
 import { caller } from "./connect.ts";
 
 export interface RunFlags {
-  readonly file: string[];
-  readonly prompt: string[];
+  readonly file?: string[];
+  readonly prompt?: string[];
   readonly runner?: "claude-cli" | "claude-sdk";
   readonly model?: string;
   readonly target?: string;
@@ -26,7 +26,7 @@ export interface RunFlags {
   readonly json?: boolean;
 }
 
-const collect = (value: string, all: string[]): string[] => [...all, value];
+const collect = (value: string, all: string[] = []): string[] => [...all, value];
 
 function positive(value: string): number {
   const number = Number(value);
@@ -51,8 +51,8 @@ function wait(value: string): number | null {
 export function runFlags(command: Command): Command {
   return command
     .argument("[what...]", "plan files, task lists (.yaml, .md) or prompts")
-    .option("--file <path>", "a plan file, - for stdin", collect, [])
-    .option("--prompt <text>", "a prompt, whatever it looks like", collect, [])
+    .option("--file <path>", "a plan file, - for stdin", collect)
+    .option("--prompt <text>", "a prompt, whatever it looks like", collect)
     .option("--runner <name>", "claude-cli or claude-sdk")
     .option("--model <name>", "model of every session")
     .option("--target <branch>", "branch to land on")
@@ -72,7 +72,10 @@ export function readRequest(
   flags: RunFlags,
   attended: boolean,
 ): RunRequest {
-  const { files, prompts } = classifyArguments(what, { file: flags.file, prompt: flags.prompt });
+  const { files, prompts } = classifyArguments(what, {
+    file: flags.file ?? [],
+    prompt: flags.prompt ?? [],
+  });
   const { runner, model, target, gate, parallel, usd, turns, minutes } = flags;
   if (runner !== undefined && runner !== "claude-cli" && runner !== "claude-sdk")
     throw new Fault("usage", `no runner ${String(runner)}, expected claude-cli or claude-sdk`, {

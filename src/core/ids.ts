@@ -35,6 +35,7 @@ export function uuidFrom(seed: Uuid, k: number): Uuid {
 export function slug(text: string, max = 60): string {
   const words = text
     .normalize("NFKD")
+    .replace(/\p{Mark}+/gu, "")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "");

@@ -63,4 +63,13 @@ export function deniedText(tool: string): string {
   return `${tool} was not allowed: nobody was there to answer. Go on without it, another way if there is one, and say at the end what could not be done.`;
 }
 
+/** For a permission that a person denied before in this run. */
+export function deniedBeforeText(tool: string): string {
+  return `${tool} was not allowed: the same was denied before in this run. Go on without it, another way if there is one, and say at the end what could not be done.`;
+}
+
 export const decideYourselfText = "Nobody is there to answer: decide yourself and write down why.";
+
+/** After a person worked in the session's own terminal on what was proved already. */
+export const attachedText =
+  "A person worked in this session and its worktree meanwhile. Look at `git status` and `git log -3`, keep what they did, go on with the task if something is left of it, commit, and leave the tree clean.";

@@ -105,6 +105,7 @@ function attemptStateName(state: State, attempt: Attempt): TaskStateName {
     case "queued":
       return "queued";
     case "ending":
+      return "working"; // Its process ends and its work is kept: not final, so not to be retried yet.
     case "ended":
       return phase.outcome.is;
   }

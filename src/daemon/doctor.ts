@@ -225,7 +225,8 @@ async function checkWorktrees(
       return att.startsWith("att_") && !open.has(att as AttemptId);
     });
     const [first] = left;
-    if (first === undefined) return ok(name, `${ours.length} in use in this project, none left over`);
+    if (first === undefined)
+      return ok(name, `${ours.length} in use in this project, none left over`);
     const text = `${left.length} of attempts that are over, such as ${first.path}`;
     return note(name, text, "muster clean --dry-run");
   } catch (error) {

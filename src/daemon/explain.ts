@@ -2,10 +2,9 @@
 import type { ConfigExplained } from "../api/service.ts";
 import { allowedEnvironment } from "../config/environment.ts";
 import { type Source, explain } from "../config/explain.ts";
-import { type UserConfig, readUserConfig } from "../config/user.ts";
 import { userConfigPath } from "../config/paths.ts";
-import { parseUserConfig } from "../config/user.ts";
 import { parseProjectConfig } from "../config/project.ts";
+import { type UserConfig, parseUserConfig, readUserConfig } from "../config/user.ts";
 import { Fault } from "../core/fault.ts";
 import { defaultLimits, defaultParallel, defaultRunUsd } from "../core/plan.ts";
 import { type Repository, openRepository } from "../git/git.ts";
@@ -24,7 +23,11 @@ function userSources(user: UserConfig): Source[] {
   return [
     {
       from: "default",
-      values: { ...plain, ceiling, limits: { ...limits, parallel: defaultParallel, usd: defaultRunUsd } },
+      values: {
+        ...plain,
+        ceiling,
+        limits: { ...limits, parallel: defaultParallel, usd: defaultRunUsd },
+      },
     },
     { from: userConfigPath(process.env), values: onlySaid(said, places), places },
   ];

@@ -216,7 +216,7 @@ async function readProject(
   };
 }
 
-async function requireHead(
+export async function requireHead(
   repo: Repository,
   branch: Awaited<ReturnType<typeof currentBranch>>,
 ): Promise<string> {
@@ -228,13 +228,13 @@ async function requireHead(
   });
 }
 
-async function readConfig(repo: Repository, commit: string) {
+export async function readConfig(repo: Repository, commit: string) {
   const text = await readFile(repo, commit, "muster.yaml", maxConfigBytes);
   return parseProjectConfig(text?.toString("utf8") ?? "", "muster.yaml");
 }
 
 /** Looks at the few files that say how a project is tested, as they are in the commit. */
-async function propose(repo: Repository, commit: string) {
+export async function propose(repo: Repository, commit: string) {
   const names = [
     "package.json",
     "package-lock.json",

@@ -14,7 +14,6 @@ import { branchPrefix, readRef } from "../git/refs.ts";
 import { addWorktree } from "../git/worktree.ts";
 import {
   type Host,
-  attemptDir,
   gitEnvironment,
   maxArtifactBytes,
   openProject,
@@ -24,6 +23,7 @@ import {
   worktreeReason,
 } from "./context.ts";
 import { makeRoom } from "./branches.ts";
+import { handoverDir } from "./handed-over.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 
@@ -172,7 +172,7 @@ async function handOver(host: Host, { attempt, handovers }: ProvisionEffect): Pr
       const bytes = await readFile(from, commit, path, maxArtifactBytes);
       if (bytes === undefined)
         throw new Fault("not_found", `artifact ${path} of ${key} is not in ${commit.slice(0, 12)}`);
-      const to = join(attemptDir(host, attempt.id), "artifacts", key, path);
+      const to = join(handoverDir(host, attempt.id), key, path);
       mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
       if (!existsSync(to) || lstatSync(to).size !== bytes.length)
         writeFileSync(to, bytes, { mode: 0o400 });

@@ -9,6 +9,7 @@ import type { AgentEvent, Launch, Live, SessionEnvironment } from "../core/runne
 import { type Person, person } from "../git/merge.ts";
 import { defaultRules, defaultTools } from "../runner/profile.ts";
 import { type Host, attemptDir, openProject, requireEnvironment } from "./context.ts";
+import { handedOverText, handoverDir } from "./handed-over.ts";
 import { readInstructions } from "./instructions.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
@@ -59,8 +60,9 @@ export function sessions(host: Host): Sessions {
   return {
     live,
     perform: (effect) => keepLive(host, registry, effect),
-    async send({ att, message }) {
-      await (await entryOf(att))?.handle.send(message);
+    async send({ att, message: { uuid, kind, text } }) {
+      const whole = kind === "prompt" ? `${text}${handedOverText(host, att)}` : text;
+      await (await entryOf(att))?.handle.send({ uuid, text: whole });
     },
     async answer({ att, ask, answer, attempt, key }) {
       const input = attempt.asks.find(({ id }) => id === ask)?.input;
@@ -243,7 +245,7 @@ async function prepare(host: Host, { attempt, spec, n, resume }: SessionEffect):
     instructions: await readInstructions(host, attempt.run, spec, worktree.base),
     turns: spec.limits.turns - attempt.usage.turns,
     usd: spec.limits.usd - attempt.usage.usd,
-    readable: [join(dir, "msg"), join(dir, "artifacts")],
+    readable: [join(dir, "msg"), handoverDir(host, attempt.id)],
   };
   await writeLaunch(launch);
   return launch;

@@ -3,7 +3,12 @@
  * of its own, and every session is held to one rule at its end: `exited` came once, as the last event.
  */
 import { test as base, describe } from "vitest";
-import { describeAdoption, describeEnds, describeLeftovers } from "./runner/ends.suite.ts";
+import {
+  describeAdoption,
+  describeEnds,
+  describeLeftovers,
+  describeShim,
+} from "./runner/ends.suite.ts";
 import { describeApiFailures, describeLimits } from "./runner/failures.suite.ts";
 import { type Place, type RunnerSetup, makeRunner, openPlace } from "./runner/place.ts";
 import { describeLogins, describeProfile, describeTexts } from "./runner/profile.suite.ts";
@@ -28,8 +33,10 @@ export function runnerSuite(name: string, setup: RunnerSetup): void {
     describeQuestions(test);
     describeLimits(test);
     describeEnds(test);
-    if (makeRunner(setup).outlivesDaemon) describeAdoption(test);
-    else describeLeftovers(test);
+    if (makeRunner(setup).outlivesDaemon) {
+      describeAdoption(test);
+      describeShim(test);
+    } else describeLeftovers(test);
     describeTexts(test);
     describeLogins(test);
     if (setup.real) describeProfile(test);

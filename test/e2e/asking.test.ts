@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import type { RunDetail } from "../../src/api/service.ts";
 import type { CommandRequest } from "../../src/api/schema.ts";
-import { decideYourselfText, deniedText } from "../../src/core/texts.ts";
+import { decideYourselfText, deniedBeforeText, deniedText } from "../../src/core/texts.ts";
 import { prompt } from "../../src/testing/model/behaviors.ts";
 import { ask, bash, commit, say, write } from "../../src/testing/model/steps.ts";
 import { type World, openWorld, statesOf, taskOf } from "./harness.ts";
@@ -67,6 +67,22 @@ test("a permission that is allowed lets the command run, and holds for the same 
   ]);
 });
 
+test("one answer is for everybody who waits with the same question", async () => {
+  world = await openWorld();
+  const run = await world.start(world.plan([asks("a"), asks("b")]));
+  await world.until(run, ({ run: now }) => now.tasks.every(({ state }) => state === "asking"));
+  await answer(run, "b", { is: "allow" });
+  const { run: done } = await world.settled(run);
+  expect(done.tasks.map(({ state, asks: open }) => [state, open])).toEqual([
+    ["landed", 0],
+    ["landed", 0],
+  ]);
+  expect((await answersOf(run)).toSorted()).toEqual([
+    ["person", "allow"],
+    ["policy", "allow"],
+  ]);
+});
+
 test("a permission that is denied with a reason gives the session that reason, and the run goes on", async () => {
   world = await openWorld();
   const run = await world.start(world.plan([asks("a", 2)]));
@@ -74,6 +90,7 @@ test("a permission that is denied with a reason gives the session that reason, a
   await answer(run, "a", { is: "deny", because: "write it by hand, please" });
   expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
   expect(streamOf(run)).toContain("write it by hand, please");
+  expect(streamOf(run)).toContain(deniedBeforeText("Bash"));
   expect(await world.git("ls-files", "asked.md")).toBe("");
   expect(await answersOf(run)).toEqual([
     ["person", "deny"],

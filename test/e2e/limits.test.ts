@@ -60,6 +60,8 @@ test("a key that is refused on the real binary waits for a person, and goes on o
   expect(statesOf(await world.settled(run.id))).toEqual({ a: "landed" });
 });
 
+const isRefused = (detail: RunDetail): boolean => taskOf(detail, "a").reason === "credentials";
+
 test("a daemon that came back without the key parks what needs it, and goes on with a resume", async () => {
   world = await openWorld();
   const { code } = await world.muster(["ls"], { env: { ANTHROPIC_API_KEY: undefined } });
@@ -70,21 +72,18 @@ test("a daemon that came back without the key parks what needs it, and goes on w
   const run = await world.start(plan);
   await world.held("a");
   await world.killDaemon();
-  const parked = await world.until(run, (detail) => taskOf(detail, "a").state === "parked");
-  expect(taskOf(parked, "a").reason).toBe("credentials");
+  const parked = await world.until(run, isRefused);
+  expect(parked.run.state).toBe("needs_attention");
   world.letGo("a");
   await world.command({ type: "resume", run, task: null, usd: null, ...world.caller });
   expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
 });
 
-const isFailed = ({ settled }: RunDetail): boolean => settled;
-
 test("an attempt that is over its turns ends, and its work is kept", async () => {
   world = await openWorld();
   const many = Array.from({ length: 6 }, (_, i) => write(`${i}.md`, `step ${i}\n`));
   const plan = world.plan([{ id: "a", prompt: prompt("Go on.", many), limits: { turns: 3 } }]);
-  const run = await world.start(plan);
-  const detail = await world.until(run, isFailed);
+  const detail = await world.settled(await world.start(plan));
   const task = taskOf(detail, "a");
   expect(task).toMatchObject({ state: "failed", reason: "budget_exhausted", landed: null });
   const last = (await world.git("for-each-ref", "--format=%(refname)", "refs/muster/attempts")).split("\n").at(-1) ?? "";
@@ -95,7 +94,7 @@ test("an attempt that is over its money ends", async () => {
   world = await openWorld();
   const many = Array.from({ length: 6 }, (_, i) => write(`${i}.md`, `step ${i}\n`));
   const plan = world.plan([{ id: "a", prompt: prompt("Go on.", many), limits: { usd: 0.02 } }]);
-  const detail = await world.until(await world.start(plan), isFailed);
+  const detail = await world.settled(await world.start(plan));
   expect(taskOf(detail, "a")).toMatchObject({ state: "failed", reason: "budget_exhausted" });
 });
 
@@ -104,7 +103,7 @@ test("an attempt that is over its minutes ends, and nothing of it is left runnin
   const steps = [write("a.txt", "good\n"), bash(hold("a")), say("Done.")];
   const limited = { permissions: { allow: ["Bash"] }, limits: { minutes: 0.03 } };
   const run = await world.start(world.plan([{ id: "a", prompt: prompt("Wait.", steps), ...limited }]));
-  const detail = await world.until(run, isFailed);
+  const detail = await world.settled(run);
   expect(taskOf(detail, "a")).toMatchObject({ state: "failed", reason: "timed_out" });
   const running = world.processes().filter((line) => !/muster-respawn|daemon\/main/.test(line));
   expect(running).toEqual([]);

@@ -1,4 +1,6 @@
 /** More than one project, more than one plan, and tasks that stand on others that fail. */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say } from "../../src/testing/model/steps.ts";
@@ -32,9 +34,18 @@ test("a run over two projects lands in both and hands the promised file over", a
   expect(taskOf({ run }, "app").gates[0]?.command).toBe("test -e got.md");
   expect(await world.gitIn(other, "show", "main:got.md")).toBe("the interface");
   expect(await world.git("ls-files", "got.md")).toBe("");
+  expectToldOf(run.id, "artifacts/lib/docs/api.md");
   for (const repo of [world.repo, other])
     expect(await world.gitIn(repo, "worktree", "list")).not.toContain("\n");
 });
+
+/** The transcript of the run's second session says where a file is. */
+function expectToldOf(run: string, path: string): void {
+  const att = `att_${run.replace("run_", "")}_2`;
+  const dir = join(world.state, "attempts", att, "cfg", "projects", att);
+  const said = globSync(join(dir, "*.jsonl")).map((file) => readFileSync(file, "utf8"));
+  expect(said.join("\n")).toContain(join(world.state, "attempts", att, path));
+}
 
 test("several plans in one run keep their tasks apart by plan.task, and may need each other's", async () => {
   world = await openWorld();

@@ -18,7 +18,11 @@ export function watchCommand(root: Command): void {
       const daemon = await connect();
       const { run } = await findRun(daemon, wanted);
       await daemon.command({ type: "attend", run: run.id }).catch(() => {}); // Settled: nobody is needed.
-      const detail = await watchToEnd(daemon, run.id, flags.json === true ? perChange() : undefined);
+      const detail = await watchToEnd(
+        daemon,
+        run.id,
+        flags.json === true ? perChange() : undefined,
+      );
       if (flags.json !== true) say(runText(detail));
       process.exitCode = exitCodeOf(detail);
     });

@@ -172,13 +172,19 @@ function answer(d: Decision, command: Extract<Command, { type: "answer" }>): voi
   }
   const given = toAnswer(ask, command.answer);
   d.of(attempt.id, { type: "ask.answered", ask: ask.id, answer: given, by: "person" });
-  if (ask.kind === "permission" && ask.rule !== null)
-    d.emit({
-      type: "answer.remembered",
-      run: command.run,
-      rule: ask.rule,
-      allow: given.is === "allow",
-    });
+  if (ask.kind !== "permission" || ask.rule === null) return;
+  const { run } = command;
+  d.emit({ type: "answer.remembered", run, rule: ask.rule, allow: given.is === "allow" });
+  answerAlike(d, attempt.run, ask.rule, given);
+}
+
+/** An answer holds for the same rule in the run: whoever else waits with it is answered too. */
+function answerAlike(d: Decision, run: RunId, rule: string, given: Answer): void {
+  for (const { id, ...other } of d.state.attempts.values())
+    if (other.run === run)
+      for (const ask of other.asks)
+        if (ask.answer === null && ask.kind === "permission" && ask.rule === rule)
+          d.of(id, { type: "ask.answered", ask: ask.id, answer: given, by: "policy" });
 }
 
 /** A question of muster's own: yes approves, no rejects, a text goes to the session. */

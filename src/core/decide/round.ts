@@ -4,7 +4,7 @@ import type { AttemptId } from "../ids.ts";
 import type { Observed, RoundFailure } from "../inputs.ts";
 import { specOf, unsent } from "../queries.ts";
 import type { Answer, Ask, ParkReason, Process } from "../state.ts";
-import { continueText, decideYourselfText, deniedText } from "../texts.ts";
+import { continueText, decideYourselfText, deniedBeforeText, deniedText } from "../texts.ts";
 
 /** Resumes after crashes, stalls and agent errors since the last good round. */
 const maxRecoveries = 3;
@@ -73,7 +73,7 @@ function policyAnswer(
   if (seen.kind === "permission" && remembered === true)
     return { is: "allow", text: null, answers: null };
   if (seen.kind === "permission" && remembered === false)
-    return { is: "deny", because: deniedText(seen.tool) };
+    return { is: "deny", because: deniedBeforeText(seen.tool) };
   if (attended) return null;
   return {
     is: "deny",

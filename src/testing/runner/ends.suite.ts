@@ -134,6 +134,20 @@ export function describeAdoption(test: Case): void {
   });
 }
 
+/** Sessions under the shim. */
+export function describeShim(test: Case): void {
+  test("is told as gone where its shim was killed with it", async ({ place }) => {
+    const session = await place.start();
+    const id = readShim(join(session.launch.dir, "1")).id;
+    for (const identity of [id?.shim, id?.child])
+      expect(identity !== undefined && signal(identity, "SIGKILL")).toBe(true);
+    expect(await session.next("exited")).toMatchObject({
+      code: null,
+      why: expect.stringContaining("no exit record"),
+    });
+  });
+}
+
 /** Sessions that end with whoever started them. */
 export function describeLeftovers(test: Case): void {
   test("is ended where its keeper was killed, told as exited, and resumed", async ({ place }) => {

@@ -220,6 +220,20 @@ describe("follow", () => {
     ]);
   });
 
+  it("gives nothing more to a listener that stops it in the middle of a chunk", async () => {
+    const path = join(folder, "stopped");
+    writeFileSync(path, "");
+    const seen: string[] = [];
+    const following = follow(path, 0, (line) => {
+      seen.push(line.toString());
+      following.stop();
+    });
+    appendFileSync(path, "one\ntwo\n");
+    await following.drain();
+    await following.drain();
+    expect(seen).toEqual(["one"]);
+  });
+
   it("goes on from an offset", async () => {
     const path = join(folder, "offset");
     writeFileSync(path, "one\ntwo\n");

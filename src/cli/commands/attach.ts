@@ -1,0 +1,122 @@
+/** `muster attach`: Claude Code itself on a task's session, in its worktree; muster takes over again afterwards. */
+import { rmSync, writeFileSync } from "node:fs";
+import type { Command } from "commander";
+import type { Attachment, RunDetail, TaskDetail } from "../../api/service.ts";
+import { Fault } from "../../core/fault.ts";
+import { attachedText } from "../../core/texts.ts";
+import type { TaskStateName } from "../../core/view.ts";
+import { runAttached } from "../../process/attached.ts";
+import { ownIdentity } from "../../process/shim.ts";
+import { type TaskAddress, findTask } from "../address.ts";
+import { type Connection, caller, connect } from "../connect.ts";
+import { followRun } from "../follow.ts";
+import { examples } from "../help.ts";
+import { note } from "../output.ts";
+
+export function attachCommand(root: Command): void {
+  const command = root
+    .command("attach")
+    .description("take over a session in this terminal")
+    .argument("<run/task>", "a task with a worktree")
+    .action(async (wanted: string) => {
+      const daemon = await connect();
+      process.exitCode = await attach(daemon, await findTask(daemon, wanted));
+    });
+  examples(command, [["muster attach api", "leave it to let muster go on"]]);
+}
+
+const settled = new Set<TaskStateName>(["landed", "done", "failed", "canceled"]);
+/** States in which nothing of the attempt is under way: what was going on has come to rest under the pause. */
+const resting = new Set<TaskStateName>(["paused", "asking", "parked"]);
+/** After these a round is needed before anything lands: a person may have changed what was proved. */
+const proved = new Set(["verified", "verifying", "queued"]);
+
+async function attach(daemon: Connection, address: TaskAddress): Promise<number> {
+  const { run, task, text } = address;
+  const now = stateOf(address.detail, task);
+  requireSession(text, now);
+  if (settled.has(now.state)) return open(daemon, address);
+  const detail = await rest(daemon, address);
+  const { phase } = stateOf(detail, task);
+  try {
+    return await open(daemon, address);
+  } finally {
+    if (proved.has(phase ?? ""))
+      await daemon.command({ type: "tell", run, task, text: attachedText });
+    await daemon.command({ type: "resume", run, task, usd: null, ...caller() });
+    note(`◎ muster goes on with ${text}`);
+  }
+}
+
+interface Now {
+  readonly state: TaskStateName;
+  readonly worktree: string | null;
+  readonly session: string | null;
+  readonly phase: string | undefined;
+  readonly process: TaskDetail["attempts"][number]["process"];
+}
+
+function stateOf({ run, tasks }: RunDetail, key: string): Now {
+  const index = tasks.findIndex((task) => task.key === key);
+  const view = run.tasks[index];
+  const attempt = tasks[index]?.attempts.at(-1);
+  return {
+    state: view?.state ?? "waiting",
+    worktree: view?.worktree ?? null,
+    session: view?.session ?? null,
+    phase: attempt?.phase,
+    process: attempt?.process ?? "none",
+  };
+}
+
+function requireSession(text: string, { worktree, session, state }: Now): void {
+  if (session !== null && worktree !== null) return;
+  const what = session === null ? "has no session yet" : "has no worktree any more";
+  const again = state === "failed" || state === "canceled";
+  throw new Fault("refused", `${text} is ${state} and ${what}`, {
+    remedy: again
+      ? `To try it again, run muster retry ${text}`
+      : `To see what it did, run muster logs ${text}`,
+  });
+}
+
+/** Pauses a task and waits until its process is gone and nothing of it is under way. */
+async function rest(daemon: Connection, { run, task, text }: TaskAddress): Promise<RunDetail> {
+  const pause = (): Promise<void> => daemon.command({ type: "pause", run, task, interrupt: true });
+  await pause();
+  note(`◎ ${text} is paused, waiting for its session to end`);
+  const isThere = (detail: RunDetail): boolean => {
+    const { state, process } = stateOf(detail, task);
+    return settled.has(state) || (process === "none" && resting.has(state));
+  };
+  const detail = await followRun(
+    daemon,
+    run,
+    (each) => {
+      // A session that was on its way up when it was paused.
+      if (stateOf(each, task).process === "live") void pause().catch(() => {});
+    },
+    { until: isThere },
+  );
+  requireSession(text, stateOf(detail, task));
+  return detail;
+}
+
+async function open(daemon: Connection, { run, task, text }: TaskAddress): Promise<number> {
+  const attachment = await daemon.attachment({ run, task, ...caller() });
+  note(`◎ claude on ${text}, in ${attachment.cwd}; leave it to go on`);
+  return inTerminal(attachment);
+}
+
+/** The claim names this process, which lives as long as the terminal is open. */
+async function inTerminal({ argv, cwd, env, claim }: Attachment): Promise<number> {
+  writeFileSync(claim, JSON.stringify(ownIdentity()), { mode: 0o600 });
+  const own = Object.entries(process.env).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  );
+  try {
+    return await runAttached({ argv, cwd, env: { ...Object.fromEntries(own), ...env } });
+  } finally {
+    rmSync(claim, { force: true });
+  }
+}

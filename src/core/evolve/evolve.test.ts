@@ -1,0 +1,225 @@
+import { describe, expect, it } from "vitest";
+import { drive, runId, startOf, taskSpec } from "../../testing/core.ts";
+import { head, walk } from "../../testing/walk.ts";
+import type { AttemptEvent, Event, EventBody } from "../events.ts";
+import { type State, emptyState } from "../state.ts";
+import { edit } from "./edit.ts";
+import { evolve, fold } from "./evolve.ts";
+
+const at = 2_000_000;
+const of = { run: runId, task: "a", att: "att_a_1" } as const;
+
+function after(state: State, ...bodies: EventBody[]): State {
+  return bodies.reduce(
+    (s, body) => evolve(s, { ...body, seq: s.seq + 1, at, v: 1 } as Event),
+    state,
+  );
+}
+/** A state with attempt `att_a_1` of task `a`, walked as far as `how` says. */
+function stateAt(how: "provisioning" | "working" | "verifying" | "verified"): State {
+  const d = drive();
+  const w = walk(d);
+  d.command(startOf([taskSpec("a", { approval: true })]));
+  if (how !== "provisioning") w.work("a");
+  if (how === "verifying" || how === "verified") w.commit("a");
+  if (how === "verified") w.gate("a");
+  return d.state;
+}
+const attempt = (state: State) => state.attempts.get("att_a_1");
+
+describe("the fold", () => {
+  it("of all events is the state, in one go or one by one", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    w.prove("a");
+    w.exit("a");
+    w.merge("a", "a");
+    w.land("a");
+    w.retire("a");
+    expect(fold(emptyState, d.events)).toEqual(d.state);
+    expect(d.events.reduce(evolve, emptyState)).toEqual(d.state);
+    expect(d.events.map(({ seq }) => seq)).toEqual(d.events.map((_, i) => i + 1));
+  });
+
+  it("never writes to the state it came from", () => {
+    const d = drive();
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    const before = d.state;
+    const tasks = [...d.run().tasks];
+    walk(d).finish("a");
+    expect(before.runs.get(runId)?.tasks).toEqual(new Map(tasks));
+    expect(before.attempts.get("att_a_1")?.phase.at).toBe("provisioning");
+    expect(before.runs.get(runId)?.past.size).toBe(0);
+  });
+
+  it("keeps the latest time it has seen", () => {
+    const late = after(emptyState, {
+      type: "gate.accepted",
+      project: "/p",
+      commands: ["test"],
+    });
+    const early = evolve(late, {
+      type: "gate.accepted",
+      project: "/p",
+      commands: [],
+      seq: 2,
+      at: 1,
+      v: 1,
+    });
+    expect(early.now).toBe(at);
+    expect(early.projects.get("/p")).toEqual({ gate: [] });
+  });
+
+  it("fails loudly where an event names what is not there", () => {
+    expect(() => after(emptyState, { type: "run.paused", run: "run_x" })).toThrow(
+      "run run_x is open",
+    );
+    expect(() => after(emptyState, { type: "attempt.unparked", ...of })).toThrow(
+      "attempt att_a_1 is open",
+    );
+    expect(() => after(stateAt("working"), { type: "task.paused", run: runId, task: "z" })).toThrow(
+      "task run_a/z exists",
+    );
+    expect(() => after(stateAt("working"), { type: "run.new" } as unknown as EventBody)).toThrow();
+  });
+
+  it.each(["run.", "task.", "gate."])("knows its event types (%s…)", (prefix) => {
+    const unknown = { ...of, type: `${prefix}unheard` } as unknown as EventBody;
+    expect(() => after(stateAt("working"), unknown)).toThrow("unreachable");
+  });
+});
+
+describe("an event that comes to a phase it does not belong to", () => {
+  const merge = { target: "t", ...head("m") };
+  const bodies: [string, Extract<AttemptEvent, { type: EventBody["type"] }>][] = [
+    [
+      "attempt.provisioned",
+      {
+        ...of,
+        type: "attempt.provisioned",
+        worktree: { path: "/w", gitDir: "/g", branch: "b", base: "x", baseTree: "y", basis: {} },
+      },
+    ],
+    ["attempt.provision_failed", { ...of, type: "attempt.provision_failed", why: "x" }],
+    ["attempt.approved", { ...of, type: "attempt.approved", commit: "x", gateless: false }],
+    ["gate.admitted", { ...of, type: "gate.admitted", commit: "x", on: "merge" }],
+    ["merge.made", { ...of, type: "merge.made", merge }],
+    ["target.moved", { ...of, type: "target.moved", expected: "x", now: null }],
+    ["snapshot.taken", { ...of, type: "snapshot.taken", ref: "r", commit: "c", left: 0 }],
+  ];
+  it.each(bodies)("leaves the phase as it is: %s", (_, body) => {
+    const before = stateAt("working");
+    expect(attempt(after(before, body))?.phase).toEqual(attempt(before)?.phase);
+  });
+
+  it("leaves a process that is not live alone", () => {
+    const before = stateAt("provisioning");
+    const end = { ...of, type: "session.end_requested", n: 1, why: "x", interrupt: false } as const;
+    expect(attempt(after(before, end))?.process).toEqual({ is: "none" });
+  });
+
+  it("says so where nothing could follow from it", () => {
+    expect(() => after(stateAt("provisioning"), { ...of, type: "attempt.reverify" })).toThrow(
+      "a head was read before it is verified",
+    );
+    expect(() => after(stateAt("working"), { ...of, type: "merge.verified" })).toThrow(
+      "a verified merge was made before",
+    );
+  });
+});
+
+describe("a second end request", () => {
+  it("may make a polite end an interrupt", () => {
+    const polite = {
+      ...of,
+      type: "session.end_requested",
+      n: 1,
+      why: "verified",
+      interrupt: false,
+    } as const;
+    const state = after(stateAt("working"), polite, {
+      ...polite,
+      why: "canceled",
+      interrupt: true,
+    });
+    expect(attempt(state)?.process).toMatchObject({
+      is: "ending",
+      why: "canceled",
+      interrupt: true,
+    });
+  });
+});
+
+describe("a proof begun anew", () => {
+  it("counts its tries, so that its key is a new one", () => {
+    const again = after(stateAt("verifying"), { ...of, type: "attempt.reverify" });
+    expect(attempt(again)?.phase).toMatchObject({ at: "verifying", try: 2, admitted: false });
+    const fresh = after(stateAt("verified"), { ...of, type: "attempt.reverify" });
+    expect(attempt(fresh)?.phase).toMatchObject({ at: "verifying", try: 1 });
+  });
+});
+
+describe("parked while it is queued", () => {
+  const park = {
+    ...of,
+    type: "attempt.parked",
+    park: { reason: "backoff", detail: "x", until: 9 },
+  } as const;
+  const queued = after(
+    stateAt("verified"),
+    { ...of, type: "queue.entered", head: head("a") },
+    { ...of, type: "landing.started" },
+  );
+
+  it("a merge is made anew", () => {
+    expect(attempt(after(queued, park))?.phase).toMatchObject({ step: { is: "waiting" }, try: 2 });
+  });
+
+  it("a landing stays one, for it may have happened", () => {
+    const merge = { target: "t", ...head("m") };
+    const landing = after(
+      queued,
+      { ...of, type: "merge.made", merge },
+      { ...of, type: "merge.verified" },
+    );
+    expect(attempt(after(landing, park))?.phase).toMatchObject({
+      step: { is: "landing", merge },
+      try: 2,
+    });
+    expect(attempt(after(landing, park))?.recoveries).toBe(1);
+    expect(
+      attempt(after(landing, { ...park, park: { ...park.park, until: null } }))?.recoveries,
+    ).toBe(0);
+  });
+});
+
+describe("an edit", () => {
+  it("copies a map once, however much is written to it", () => {
+    const state = stateAt("working");
+    const draft = edit(state);
+    const first = draft.attempt("att_a_1");
+    draft.setAttempt({ ...first, fixes: 1 });
+    const { attempts } = draft.state;
+    draft.setAttempt({ ...first, fixes: 2 });
+    expect(draft.state.attempts).toBe(attempts);
+    expect(attempts).not.toBe(state.attempts);
+    draft.setTask(runId, "a", { ...draft.task(runId, "a"), paused: true });
+    const { tasks } = draft.run(runId);
+    draft.setTask(runId, "a", { ...draft.task(runId, "a"), paused: false });
+    expect(draft.run(runId).tasks).toBe(tasks);
+    draft.setProject("/p", { gate: ["a"] });
+    const { projects } = draft.state;
+    draft.setProject("/q", { gate: ["b"] });
+    expect(draft.state.projects).toBe(projects);
+  });
+
+  it("moves a closed attempt to its run's past", () => {
+    const draft = edit(stateAt("working"));
+    draft.setAttempt({ ...draft.attempt("att_a_1"), id: "att_a_2" });
+    draft.closeAttempt("att_a_1");
+    draft.closeAttempt("att_a_2");
+    expect([...draft.run(runId).past.keys()]).toEqual(["att_a_1", "att_a_2"]);
+    expect(draft.state.attempts.size).toBe(0);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { taskSpec } from "../testing/core.ts";
+import { evidence, head } from "../testing/walk.ts";
+import { conflictText, fixText, promptText } from "./texts.ts";
+
+describe("the prompt", () => {
+  it("says how the result is taken, and nothing that does not hold", () => {
+    const bare = promptText(taskSpec("a", { prompt: "  Do it.\n", gate: [] }));
+    expect(bare.startsWith("Do it.\n\n---\n")).toBe(true);
+    expect(bare).not.toContain("exit 0");
+    expect(promptText(taskSpec("a", { gate: null }))).toBe(bare.replace("Do it.", "do a"));
+    const full = promptText(
+      taskSpec("a", { gate: ["npm test", "npm run lint"], paths: ["src/**"], artifacts: ["a.md"] }),
+    );
+    for (const part of ["`npm test`, `npm run lint`", "src/**", "a.md"])
+      expect(full).toContain(part);
+  });
+});
+
+describe("a red gate", () => {
+  it("is told with what failed where, and the end of its output", () => {
+    const red = evidence(head("0123456789abcdef"), { exit: 2, tail: "1 failed\n\n" });
+    expect(fixText(red)).toContain("`test` exited 2 on commit commit-01234");
+    expect(fixText(red)).toContain("```\n1 failed\n```");
+    expect(fixText({ ...red, exit: null })).toContain("did not finish in time");
+    expect(fixText({ ...red, on: "merge" })).toContain(
+      "merge the target into the current branch first",
+    );
+  });
+});
+
+it("a conflict names at most twenty files", () => {
+  const paths = Array.from({ length: 30 }, (_, i) => `f${i}.ts`);
+  const text = conflictText("main", paths);
+  expect(text).toContain("- f19.ts");
+  expect(text).not.toContain("f20.ts");
+});

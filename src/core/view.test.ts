@@ -1,0 +1,289 @@
+import { describe, expect, it } from "vitest";
+import { type Drive, drive, need, runId, startOf, taskSpec } from "../testing/core.ts";
+import { walk } from "../testing/walk.ts";
+import { attemptsView, runStateName, runView, taskStateName, taskView } from "./view.ts";
+
+const name = (d: Drive, key = "a") => taskStateName(d.state, d.run(), d.task(key));
+const runState = (d: Drive) => runStateName(d.state, d.run());
+const view = (d: Drive, key = "a") => taskView(d.state, d.run(), d.task(key), d.now);
+const pause = (task: string | null) =>
+  ({ type: "pause", run: runId, task, interrupt: false }) as const;
+const question = {
+  saw: "asked",
+  ask: "q",
+  kind: "permission",
+  tool: "Bash",
+  text: "make?",
+  input: { command: "make" },
+  rule: null,
+  offset: 900,
+} as const;
+
+function begin(over = {}, start = {}) {
+  const d = drive();
+  d.command(startOf([taskSpec("a", over), taskSpec("b", { needs: [need("a")] })], start));
+  return { d, w: walk(d) };
+}
+
+describe("the word for a task", () => {
+  it("follows it all the way", () => {
+    const { d, w } = begin();
+    expect([name(d), name(d, "b")]).toEqual(["provisioning", "waiting"]);
+    w.work("a");
+    expect(name(d)).toBe("working");
+    d.see("a", question);
+    expect(name(d)).toBe("asking");
+    d.see("a", { saw: "ask_withdrawn", ask: "q", offset: 950 });
+    w.endRound("a");
+    expect(name(d)).toBe("verifying");
+    w.snapshot("a");
+    d.see("a", {
+      saw: "inspected",
+      head: { commit: "c", tree: "t" },
+      dirty: false,
+      related: true,
+      onTarget: false,
+      outside: [],
+      missing: [],
+    });
+    expect(name(d)).toBe("verifying");
+    w.gate("a");
+    expect(name(d)).toBe("queued");
+    w.merge("a", "m");
+    d.see("a", { saw: "gate_broken", commit: "commit-m", why: "setup failed" });
+    expect(name(d)).toBe("parked");
+    d.tick(60_000);
+    w.merge("a", "m");
+    w.gate("a");
+    w.land("a");
+    expect(name(d)).toBe("landed");
+  });
+
+  it("is ready where only a slot is missing, and idle work waits as working", () => {
+    const d = drive();
+    d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1 }));
+    expect(name(d, "b")).toBe("ready");
+    d.command(pause("b"));
+    expect(name(d, "b")).toBe("paused");
+  });
+
+  it("is the outcome once that is final, not while it is on its way out", () => {
+    const { d, w } = begin();
+    w.work("a");
+    d.command({ type: "stop", run: runId, task: "a" });
+    expect(name(d)).toBe("working");
+    w.exit("a");
+    w.snapshot("a");
+    expect(name(d)).toBe("canceled");
+    expect(view(d, "b")).toMatchObject({ state: "failed", reason: "needs_failed" });
+  });
+
+  it("is paused where a pause takes hold, and not before", () => {
+    const { d, w } = begin();
+    d.command(pause("a"));
+    expect(name(d)).toBe("paused");
+    d.command({ type: "resume", run: runId, task: "a", usd: null });
+    w.work("a");
+    d.command(pause("a"));
+    expect(name(d)).toBe("working");
+    w.endRound("a");
+    expect(name(d)).toBe("verifying");
+    w.snapshot("a");
+    d.see("a", {
+      saw: "inspected",
+      head: { commit: "c", tree: "t" },
+      dirty: false,
+      related: true,
+      onTarget: false,
+      outside: [],
+      missing: [],
+    });
+    expect(name(d)).toBe("paused");
+    d.command({ type: "resume", run: runId, task: "a", usd: null });
+    d.command(pause(null));
+    expect(name(d)).toBe("verifying");
+    w.gate("a");
+    expect(name(d)).toBe("paused");
+    expect(runState(d)).toBe("needs_attention");
+  });
+
+  it("is paused where a slot is missing for an answer, and queued where a landing goes on", () => {
+    const { d, w } = begin();
+    w.work("a");
+    d.see("a", question);
+    d.command(pause("a"));
+    d.command({ type: "answer", run: runId, task: "a", ask: null, answer: { is: "allow" } });
+    expect(name(d)).toBe("paused");
+    const other = begin();
+    other.w.prove("a");
+    other.d.command(pause("a"));
+    expect(name(other.d)).toBe("queued");
+    other.w.merge("a", "m");
+    expect(runState(other.d)).toBe("running");
+  });
+});
+
+describe("the word for a run", () => {
+  it("is running while something moves, by itself or in time", () => {
+    const { d, w } = begin();
+    expect(runState(d)).toBe("running");
+    w.work("a");
+    d.see("a", question);
+    expect(runState(d)).toBe("running");
+    const parked = begin();
+    parked.d.see("a", { saw: "provision_failed", why: "disk", retry: true });
+    expect(runState(parked.d)).toBe("running");
+  });
+
+  it("needs attention where all that is open waits for a person", () => {
+    const asking = begin({}, { waitMs: null });
+    asking.w.work("a");
+    asking.d.see("a", question);
+    expect(runState(asking.d)).toBe("needs_attention");
+    const credentials = begin();
+    credentials.w.work("a");
+    credentials.w.endRound("a", { is: "credentials", detail: "401" });
+    expect(runState(credentials.d)).toBe("needs_attention");
+    const approval = drive();
+    approval.command(startOf([taskSpec("a", { approval: true })]));
+    walk(approval).prove("a");
+    expect(runState(approval)).toBe("needs_attention");
+  });
+
+  it("needs attention where its money is spent", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1, usd: 0.5 }));
+    w.work("a");
+    w.commit("a");
+    expect(runState(d)).toBe("running");
+    w.gate("a", false);
+    expect([name(d), name(d, "b")]).toEqual(["working", "ready"]);
+    expect(runState(d)).toBe("needs_attention");
+  });
+
+  it("is running while the queue has what it can land, and where a proved task waits for one that moves", () => {
+    const { d, w } = begin();
+    w.prove("a");
+    w.prove("b");
+    expect(d.attempt("b").phase.at).toBe("verified");
+    expect(runState(d)).toBe("running");
+    d.see("a", { saw: "target_missing", why: "no branch main" });
+    expect(runState(d)).toBe("needs_attention");
+  });
+
+  it.each([
+    ["succeeded", false, false],
+    ["canceled", true, false],
+    ["failed", true, true],
+  ])("is %s at the end", (state, stops, fails) => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b"), taskSpec("c")]));
+    for (const key of ["b", "c"]) w.prove(key);
+    if (stops) d.command({ type: "stop", run: runId, task: "a" });
+    else w.finish("a");
+    if (fails) d.see("b", { saw: "merge_conflicts", target: "t", paths: [] });
+    if (fails) d.command({ type: "stop", run: runId, task: "b" });
+    for (const key of ["b", "c"]) {
+      w.exit(key);
+      if (d.effect(key, "snapshot")) w.snapshot(key);
+      if (d.effect(key, "merge")) w.merge(key, key, "x");
+      if (d.effect(key, "land")) w.land(key);
+    }
+    expect(runState(d)).toBe(fails ? "canceled" : state);
+  });
+});
+
+describe("a run as it is printed", () => {
+  it("adds up its attempts and rounds to micro-dollars", () => {
+    const { d, w } = begin();
+    w.work("a");
+    d.see("a", { saw: "used", turns: 2, usd: 0.1 + 0.2, offset: 900 });
+    d.now += 5_000;
+    const shown = runView(d.state, d.run(), d.now);
+    expect(shown).toMatchObject({ id: runId, state: "running", costUsd: 0.3, durationMs: 5_000 });
+    expect(shown.tasks[0]).toMatchObject({
+      id: "a",
+      plan: "plan",
+      project: "/project",
+      target: "main",
+      state: "working",
+      reason: null,
+      attempts: 1,
+      runner: "claude-cli",
+      branch: "muster/run_a/a",
+      worktree: "/worktrees/a",
+      head: null,
+      landed: null,
+      gates: [],
+      asking: null,
+      asks: 0,
+      turns: 2,
+      costUsd: 0.3,
+      durationMs: 5_000,
+    });
+    expect(shown.tasks[1]).toMatchObject({
+      session: null,
+      branch: null,
+      worktree: null,
+      durationMs: 0,
+    });
+  });
+
+  it("shows the oldest question and how many there are", () => {
+    const { d, w } = begin();
+    w.work("a");
+    d.see("a", question);
+    d.see("a", { ...question, ask: "q2", kind: "question", tool: "AskUserQuestion", offset: 950 });
+    expect(view(d)).toMatchObject({
+      asks: 2,
+      asking: {
+        id: "q",
+        kind: "permission",
+        text: "make?",
+        tool: "Bash",
+        input: { command: "make" },
+        deadline: "1970-01-01T00:31:40.000Z",
+      },
+    });
+    d.command({ type: "answer", run: runId, task: "a", ask: "q", answer: { is: "allow" } });
+    expect(view(d).asking).toMatchObject({ id: "q2", deadline: null });
+  });
+
+  it("keeps what an attempt left behind after it is retired", () => {
+    const { d, w } = begin();
+    w.prove("a");
+    w.exit("a");
+    w.merge("a", "m");
+    w.gate("a");
+    d.now += 1_000;
+    w.land("a");
+    w.retire("a");
+    expect(view(d)).toMatchObject({
+      state: "landed",
+      head: "commit-a",
+      landed: "commit-m",
+      branch: "muster/run_a/a",
+      worktree: null,
+      durationMs: 1_000,
+      gates: [
+        { command: "test", exit: 0, commit: "commit-a", on: "head" },
+        { command: "test", exit: 0, commit: "commit-m", on: "merge" },
+      ],
+    });
+    expect(attemptsView(d.state, d.run()).map(({ id }) => id)).toEqual(["att_a_1", "att_a_2"]);
+  });
+
+  it("says why a task is parked, and stands still once it is over", () => {
+    const { d } = begin();
+    d.see("a", { saw: "provision_failed", why: "disk", retry: true });
+    expect(view(d)).toMatchObject({ state: "parked", reason: "backoff" });
+    d.command({ type: "stop", run: runId, task: null });
+    const { durationMs } = runView(d.state, d.run(), d.now);
+    expect(runView(d.state, d.run(), d.now + 9_000).durationMs).toBe(durationMs);
+    expect(runView(d.state, { ...d.run(), endedAt: null }, d.now + 9_000).durationMs).toBe(
+      durationMs + 9_000,
+    );
+  });
+});

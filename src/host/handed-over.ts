@@ -1,0 +1,25 @@
+/** What needed tasks of other projects handed to an attempt: where it lies is known to this host only, so it tells the session. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { AttemptId } from "../core/ids.ts";
+import { type Host, attemptDir } from "./context.ts";
+
+/** Where artifacts of an attempt's needed tasks are: `<task>/<path>` below it. */
+export function handoverDir(host: Host, att: AttemptId): string {
+  return join(attemptDir(host, att), "artifacts");
+}
+
+/** The end of an attempt's first message that names the files; empty where there are none. */
+export function handedOverText(host: Host, att: AttemptId): string {
+  const dir = handoverDir(host, att);
+  if (!existsSync(dir)) return "";
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `  - ${join(entry.parentPath, entry.name)}`);
+  if (files.length === 0) return "";
+  return [
+    "",
+    "- Files of the tasks that this one needs, to be read and not changed:",
+    ...files.toSorted(),
+  ].join("\n");
+}

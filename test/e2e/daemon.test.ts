@@ -1,0 +1,133 @@
+/** One daemon a home, versions that must fit, and work that a pause or a stop keeps. */
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, expect, test } from "vitest";
+import { packageVersion } from "../../src/config/version.ts";
+import { run as runCommand } from "../../src/process/run.ts";
+import { prompt } from "../../src/testing/model/behaviors.ts";
+import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
+import { type World, hold, openWorld, statesOf, taskOf } from "./harness.ts";
+
+let world: World;
+afterEach(() => world.close());
+
+const daemon = fileURLToPath(new URL("../../src/daemon/main.ts", import.meta.url));
+
+test("a second daemon on the same home refuses, and the first one goes on", async () => {
+  world = await openWorld();
+  await world.muster(["ls"]);
+  const first = await world.api.version();
+  const second = await runCommand({
+    argv: [process.execPath, daemon],
+    cwd: "/",
+    env: world.env,
+    timeoutMs: 60_000,
+  });
+  expect(second.code).toBe(75);
+  expect(JSON.parse(second.stderr.toString())).toMatchObject({ code: "locked" });
+  expect(await world.api.version()).toEqual(first);
+});
+
+test("many commands at once start one daemon", async () => {
+  world = await openWorld();
+  const started = await Promise.all([1, 2, 3, 4].map(() => world.muster(["ls", "--json"])));
+  expect(started.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+  const daemons = world.processes().filter((line) => /daemon\/main/.test(line) && !/respawn/.test(line));
+  expect(daemons).toHaveLength(1);
+});
+
+test("a command is refused by a newer daemon, with the command that upgrades", async () => {
+  world = await openWorld();
+  mkdirSync(world.state, { mode: 0o700 });
+  const newer = { version: "99.0.0", api: 1, pid: 1 };
+  const server = createServer((_, response) => response.end(JSON.stringify(newer)));
+  await new Promise<void>((resolve) => server.listen(join(world.state, "muster.sock"), resolve));
+  try {
+    const { code, stdout } = await world.muster(["ls", "--json"]);
+    expect(code).toBe(75);
+    expect(JSON.parse(stdout).error).toMatchObject({
+      code: "version_mismatch",
+      message: expect.stringContaining(`99.0.0, this is ${packageVersion()}`),
+      remedy: expect.stringContaining("npm install"),
+    });
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+});
+
+/** Bytes that are no text, as a session would write them. */
+const bytes = Buffer.from([0, 255, 13, 10, 128, 7, 10]);
+const printed = [...bytes].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
+
+/** A task that leaves such a file uncommitted and waits in the middle of its round. */
+function leavesBytes(id: string) {
+  const steps = [
+    bash(`printf '${printed}' > left.bin`),
+    bash(hold(id)),
+    write(`${id}.txt`, "good\n"),
+    commit(`Add ${id}`),
+    say("Done."),
+  ];
+  return { id, prompt: prompt("Leave it.", steps), permissions: { allow: ["Bash"] } };
+}
+
+/** `left.bin` in the newest snapshot, as hex. */
+async function keptBytes(): Promise<string> {
+  const refs = await world.git("for-each-ref", "--sort=-version:refname", "--format=%(refname)", "refs/muster/attempts");
+  const [newest = ""] = refs.split("\n");
+  const shown = await runCommand({
+    argv: ["git", "cat-file", "blob", `${newest}:left.bin`],
+    cwd: world.repo,
+    env: { PATH: world.env["PATH"] ?? "", HOME: world.home },
+    timeoutMs: 10_000,
+  });
+  return shown.stdout.toString("hex");
+}
+
+test("a run that is stopped keeps what its sessions had not committed, byte for byte", async () => {
+  world = await openWorld();
+  const run = await world.start(world.plan([leavesBytes("a")]));
+  await world.held("a");
+  await world.command({ type: "stop", run, task: null });
+  const detail = await world.settled(run);
+  expect([detail.run.state, statesOf(detail)]).toEqual(["canceled", { a: "canceled" }]);
+  expect(await keptBytes()).toBe(bytes.toString("hex"));
+  expect(await world.git("worktree", "list")).not.toContain("\n");
+  expect(await world.git("log", "--format=%s", "main")).toBe("start");
+});
+
+test("a run that is paused at once keeps its work, and goes on in the same session with a resume", async () => {
+  world = await openWorld();
+  const run = await world.start(world.plan([leavesBytes("a")]));
+  await world.held("a");
+  await world.command({ type: "pause", run, task: null, interrupt: true });
+  const paused = await world.until(
+    run,
+    (now) => taskOf(now, "a").state === "paused" && (now.tasks[0]?.attempts[0]?.snapshots ?? 0) > 0,
+  );
+  expect(await keptBytes()).toBe(bytes.toString("hex"));
+  expect((await world.api.host()).sessions).toEqual([]);
+  world.letGo("a");
+  await world.command({ type: "resume", run, task: null, usd: null, ...world.caller });
+  const detail = await world.settled(run);
+  expect(statesOf(detail)).toEqual({ a: "landed" });
+  expect(taskOf(detail, "a").session).toBe(taskOf(paused, "a").session);
+  expect(taskOf(detail, "a").attempts).toBe(1);
+});
+
+test("a run that is paused lets the round end and starts nothing new", async () => {
+  world = await openWorld();
+  const run = await world.start(world.plan([leavesBytes("a"), { ...leavesBytes("b"), needs: ["a"] }]));
+  await world.held("a");
+  await world.command({ type: "pause", run, task: null, interrupt: false });
+  world.letGo("a");
+  world.letGo("b");
+  const paused = await world.until(run, ({ run: now }) => now.tasks.every(({ state }) => state === "paused"));
+  expect(paused.tasks.map(({ attempts }) => attempts.length)).toEqual([1, 0]);
+  expect(await world.git("log", "--format=%s", "main")).toBe("start");
+  await world.command({ type: "resume", run, task: null, usd: null, ...world.caller });
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed", b: "landed" });
+});
