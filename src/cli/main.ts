@@ -31,4 +31,8 @@ function named(root: Command, argv: readonly string[]): Command {
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0); // The reader has seen enough (`muster ls | head`).
 });
-process.exit(await main(process.argv.slice(2)));
+const code = await main(process.argv.slice(2));
+// A pipe takes what fits and the rest later: an exit right away would cut a long answer off.
+for (const stream of [process.stdout, process.stderr])
+  await new Promise<void>((resolve) => stream.write("", () => resolve()));
+process.exit(code);

@@ -41,7 +41,8 @@ export function canRedraw(): boolean {
 
 /** True where a person sits in front of it: questions can be asked. */
 export function canAsk(): boolean {
-  return process.stdin.isTTY && process.stderr.isTTY;
+  // Undefined, not false, where it is no terminal.
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
 export function width(stream: NodeJS.WriteStream = process.stdout): number {

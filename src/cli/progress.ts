@@ -69,11 +69,13 @@ function summaryLine({ run }: RunDetail, hidden: number): string {
   );
 }
 
+const colors = new RegExp(String.raw`(\u001b\[[0-9;]*m)`);
+
 /** Cuts a line with color codes to the window; what is cut is only ever plain text at its end. */
 function cut(line: string, columns: number): string {
   let seen = 0;
   let out = "";
-  for (const part of line.split(/(\u001b\[[0-9;]*m)/)) {
+  for (const part of line.split(colors)) {
     if (part.startsWith("\u001b")) out += part;
     else {
       out += part.slice(0, Math.max(0, columns - 1 - seen));

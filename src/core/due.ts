@@ -4,7 +4,7 @@
  */
 import type { Basis, Due, Effect, Handover } from "./effects.ts";
 import { phaseKey, sessionKey, snapshotRef } from "./keys.ts";
-import { gateOf, isHeld, specOf } from "./queries.ts";
+import { gateOf, specOf, spent } from "./queries.ts";
 import type { Attempt, Phase, State } from "./state.ts";
 
 /** What should be happening at `now`. */
@@ -29,6 +29,7 @@ function pushEffects(effects: Effect[], state: State, attempt: Attempt): void {
       key: sessionKey(attempt.id, process.n),
       n: process.n,
       resume,
+      usd: process.is === "starting" ? usdLeft(state, attempt) : 0,
     });
   }
   if (process.is === "ending") {
@@ -44,6 +45,13 @@ function pushEffects(effects: Effect[], state: State, attempt: Attempt): void {
   if (process.is === "live") pushTalk(effects, base, process.n);
   const effect = phaseEffect(state, base);
   if (effect !== undefined) effects.push(effect);
+}
+
+/** What is left of the attempt's budget and of its run's, whichever is less. */
+function usdLeft(state: State, attempt: Attempt): number {
+  const run = state.runs.get(attempt.run);
+  const ofAttempt = specOf(state, attempt).limits.usd - attempt.usage.usd;
+  return run === undefined ? ofAttempt : Math.min(ofAttempt, run.usd - spent(state, run));
 }
 
 type Base = Pick<Effect, "att" | "attempt" | "spec">;
@@ -80,7 +88,7 @@ function phaseEffect(state: State, of: Base): Effect | undefined {
   const base = { ...of, key: phaseKey(attempt) ?? "" };
   switch (phase.at) {
     case "provisioning":
-      if (isHeld(state, attempt)) return undefined;
+      if (attempt.park !== null) return undefined;
       return {
         ...base,
         do: "provision",

@@ -34,7 +34,13 @@ export type Effect =
       readonly handovers: readonly Handover[];
     })
   /** Have start `n` of the session live and followed until it exits: starts, adopts or finishes it, whatever the disk says. */
-  | (ForAttempt & { readonly do: "session"; readonly n: number; readonly resume: boolean })
+  | (ForAttempt & {
+      readonly do: "session";
+      readonly n: number;
+      readonly resume: boolean;
+
+      /** What is left of the attempt's and the run's budget. */ readonly usd: number;
+    })
   | (ForAttempt & { readonly do: "send"; readonly n: number; readonly message: Message })
   | (ForAttempt & {
       readonly do: "answer";

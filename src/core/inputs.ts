@@ -83,7 +83,13 @@ export type RoundFailure =
 
 export type Observed =
   | { readonly saw: "provisioned"; readonly worktree: Worktree }
-  | { readonly saw: "provision_failed"; readonly why: string; readonly retry: boolean }
+  /** `worktree`: it was made, but its setup failed. */
+  | {
+      readonly saw: "provision_failed";
+      readonly why: string;
+      readonly retry: boolean;
+      readonly worktree?: Worktree | null;
+    }
   /** The needs' verified commits conflict with each other or with the target. */
   | { readonly saw: "provision_conflicts"; readonly paths: readonly string[] }
   | {

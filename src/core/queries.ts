@@ -82,12 +82,15 @@ export function isLive(process: Process): process is Extract<Process, { is: "sta
   return process.is === "starting" || process.is === "live";
 }
 
-/** USD spent by a run, over all of its attempts, open and past. */
-export function spent(state: State, run: Run): number {
+/** USD spent by a run, or by one plan of it, over all attempts, open and past. */
+export function spent(state: State, run: Run, plan?: string): number {
   let usd = 0;
-  for (const attempt of run.past.values()) usd += attempt.usage.usd;
-  for (const attempt of state.attempts.values())
-    if (attempt.run === run.id) usd += attempt.usage.usd;
+  const add = ({ run: of, task, usage }: Attempt): void => {
+    if (of === run.id && (plan === undefined || run.tasks.get(task)?.spec.plan === plan))
+      usd += usage.usd;
+  };
+  for (const attempt of run.past.values()) add(attempt);
+  for (const attempt of state.attempts.values()) add(attempt);
   return usd;
 }
 

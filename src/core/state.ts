@@ -99,6 +99,8 @@ export interface Worktree {
   readonly branch: string;
   readonly base: Sha;
   readonly baseTree: Sha;
+  /** The target's head then: whose `muster.yaml` and `CLAUDE.md` count, not those of commits that have not landed. */
+  readonly config: Sha;
   /** The verified commits it stands on, by task. */
   readonly basis: Readonly<Record<TaskKey, Sha>>;
 }
@@ -276,6 +278,8 @@ export interface Attempt {
   readonly conflicts: number;
   /** Starts after a crash, a stall or an outage since the last good round. */
   readonly recoveries: number;
+  /** Parks for an outage or a rate limit since the last good round. */
+  readonly outages: number;
   readonly park: Park | null;
   readonly cancelRequested: boolean;
   /** Why a worktree was left where it is. */

@@ -1,5 +1,5 @@
 /** The composition root: ledger + core + host + service of one MUSTER_HOME, put together and taken apart. */
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Service } from "../api/service.ts";
@@ -13,7 +13,9 @@ import { recoverFollows } from "../host/landing.ts";
 import { notificationOf, notify } from "../host/notify.ts";
 import { performer } from "../host/perform.ts";
 import { defaultStall } from "../host/stall.ts";
+import { deleteTrash } from "../git/worktree.ts";
 import { openLedger } from "../ledger/sqlite.ts";
+import { sweepPrefix } from "../process/end.ts";
 import { type Binary, findBinary } from "../runner/binary.ts";
 import { claudeCli } from "../runner/claude-cli.ts";
 import { claudeSdk } from "../runner/claude-sdk.ts";
@@ -42,6 +44,7 @@ export async function openHouse({ home, socket, log, stop }: HouseOptions): Prom
   const scratch = join(home, "tmp");
   rmSync(scratch, { recursive: true, force: true });
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  await endLeftovers(home);
   const ledger = openLedger(join(home, "ledger.db"));
   const callers = new Map<RunId, KnownCaller>();
   const own = await ownCaller(log);
@@ -90,6 +93,14 @@ export async function openHouse({ home, socket, log, stop }: HouseOptions): Prom
       await ledger.close();
     },
   };
+}
+
+/** Gates of an earlier daemon can't be taken over (their places are not held any more), and what lies in the trash is held by refs. */
+async function endLeftovers(home: string): Promise<void> {
+  await sweepPrefix(`MUSTER_GATE=${join(home, "gates")}/`);
+  const trash = join(home, "trash");
+  if (existsSync(trash))
+    for (const name of readdirSync(trash)) await deleteTrash(join(trash, name));
 }
 
 function tell(event: Event, caller: KnownCaller | undefined, log: Log): void {

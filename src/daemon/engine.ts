@@ -79,10 +79,7 @@ export function engine(options: EngineOptions): Engine {
     options.perform(effects);
     clearTimeout(timer);
     if (wakeAt !== null)
-      timer = setTimeout(
-        () => void inTurn(settle),
-        Math.min(Math.max(wakeAt - now(), 0), maxTimerMs),
-      );
+      timer = setTimeout(wake, Math.min(Math.max(wakeAt - now(), 0), maxTimerMs));
   };
 
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
@@ -94,11 +91,16 @@ export function engine(options: EngineOptions): Engine {
     return next;
   };
 
-  const persist = async (input: Input): Promise<void> => {
+  const observed = async (observation: Observation): Promise<void> => {
+    await take({ is: "observation", observation, seed: randomUUID() });
+    await settle();
+  };
+
+  /** What can't be written now is tried again until it can. */
+  const patiently = async (act: () => Promise<void>): Promise<void> => {
     for (;;) {
       try {
-        await take(input);
-        await settle();
+        await act();
         return;
       } catch (error) {
         if (!(error instanceof Fault) || error.code !== "no_space" || stopped) throw error;
@@ -106,6 +108,9 @@ export function engine(options: EngineOptions): Engine {
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
     }
+  };
+  const wake = (): void => {
+    inTurn(() => patiently(settle)).catch(() => {}); // Logged by the turn.
   };
 
   return {
@@ -118,8 +123,7 @@ export function engine(options: EngineOptions): Engine {
         await settle();
         return events;
       }),
-    observe: (observation) =>
-      inTurn(() => persist({ is: "observation", observation, seed: randomUUID() })).catch(() => {}),
+    observe: (observation) => inTurn(() => patiently(() => observed(observation))).catch(() => {}),
     start: () =>
       inTurn(async () => {
         state = await readState(ledger);

@@ -79,6 +79,7 @@ if (process.argv[1] === import.meta.filename) {
       error instanceof Fault ? error : new Fault("internal", String(error), { cause: error });
     const stack = fault.code === "internal" && error instanceof Error ? `${error.stack}\n` : "";
     process.stderr.write(`${JSON.stringify(fault.toJSON())}\n${stack}`);
-    process.exit(exitCodes[fault.code]);
+    // 75 tells the respawning shell that another daemon lives; a full disk is worth another try.
+    process.exit(fault.code === "no_space" ? 1 : exitCodes[fault.code]);
   }
 }

@@ -17,6 +17,7 @@ import { parseMarkdown } from "../plan/markdown.ts";
 import { parsePlanYaml } from "../plan/plan-yaml.ts";
 import { planFromPrompts } from "../plan/prompts.ts";
 import { type ProjectFacts, resolveRun } from "../plan/resolve.ts";
+import { isSdkInstalled } from "../runner/claude-sdk.ts";
 import type { KnownCaller } from "./caller.ts";
 
 export interface PreparedProject extends ProjectFacts {
@@ -69,6 +70,11 @@ export async function prepare(
     ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
   });
   for (const task of tasks) refuseUnsupported(task);
+  if (tasks.some(({ runner }) => runner === "claude-sdk") && !(await isSdkInstalled()))
+    throw new Fault("no_claude", "the runner claude-sdk needs the Agent SDK", {
+      remedy:
+        "npm install --global @anthropic-ai/claude-agent-sdk, or: muster run --runner claude-cli …",
+    });
   const [only] = plans;
   return {
     name:
@@ -209,7 +215,7 @@ async function readProject(
         : accepted !== null || proposed !== null
           ? "proposed"
           : "missing",
-    reason: proposed?.reason ?? "",
+    reason: accepted === null ? (proposed?.reason ?? "") : "",
     permissions: settings.permissions,
     limits: { ...pickLimits(caller.config.limits), ...settings.limits },
     uncommitted: await countUncommitted(repo),

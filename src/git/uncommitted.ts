@@ -1,20 +1,27 @@
 /** How much of a person's checkout is not committed, for telling them that sessions will not see it. */
-import { type Repository, git } from "./git.ts";
-import { rootEnv } from "./refs.ts";
+import { type Repository, longMs } from "./git.ts";
+import { loadIndex } from "./private-index.ts";
+import { withPrivateDir } from "./private.ts";
+import { resolve } from "./refs.ts";
 
-/** Files changed, staged or untracked in the checkout that `repo` was opened in. Runs none of its hooks and no fsmonitor. */
+/** Files changed, staged or untracked in the checkout that `repo` was opened in. No hook, filter or fsmonitor of the repository runs. */
 export async function countUncommitted(repo: Repository): Promise<number> {
-  const args = [
-    "status",
-    "--porcelain",
-    "-z",
-    "--untracked-files=normal",
-    "--no-renames",
-    "--ignore-submodules=dirty",
-  ];
-  const found = await git(repo, args, { cwd: repo.root, env: rootEnv(repo) });
-  return found.stdout
-    .toString("latin1")
-    .split("\0")
-    .filter((entry) => entry !== "").length;
+  const head = await resolve(repo, "HEAD");
+  if (head === undefined) return 0;
+  return withPrivateDir(repo, { sight: "person", worktree: repo.root, head }, async (own) => {
+    await loadIndex(own, repo.gitDir, head);
+    const args = [
+      "status",
+      "--porcelain=v2",
+      "-z",
+      "--untracked-files=normal",
+      "--ignore-submodules=dirty",
+      "--no-renames",
+    ];
+    const found = await own.git(args, { timeoutMs: longMs });
+    return found.stdout
+      .toString("latin1")
+      .split("\0")
+      .filter((entry) => entry !== "").length;
+  });
 }

@@ -1,4 +1,5 @@
 /** The gate effect: a warm place of the project moved to the exact commit, set up like an attempt's, and the commands run there. */
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Effect } from "../core/effects.ts";
 import type { Observed } from "../core/inputs.ts";
@@ -7,9 +8,13 @@ import { runGate } from "../gate/gate.ts";
 import { moveGatePlace, openGatePlace } from "../git/gate-place.ts";
 import { type Host, openProject, projectFolder, requireEnvironment, timeouts } from "./context.ts";
 import { portsOf } from "./ports.ts";
+import { bringAlong } from "./bring-along.ts";
 import { projectConfig } from "./project.ts";
 
 type GateEffect = Extract<Effect, { do: "gate" }>;
+
+/** This daemon's life, for what must not be taken over from an earlier one. */
+const instance = randomUUID().slice(0, 8);
 
 /** Places in use, by path: each belongs to one gate at a time. */
 const busy = new Set<string>();
@@ -36,10 +41,15 @@ function takePlace(folder: string): string {
 async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Observed> {
   const { attempt, spec, head } = effect;
   const repo = await openProject(host, attempt.run, spec);
-  const base = attempt.worktree?.base ?? head.commit;
-  const config = await projectConfig(host, attempt.run, spec, base);
+  const config = await projectConfig(
+    host,
+    attempt.run,
+    spec,
+    attempt.worktree?.config ?? head.commit,
+  );
   const place = await openGatePlace(repo, path, head.commit);
   await moveGatePlace(repo, place, head.commit);
+  await bringAlong(repo, config, place.worktree, attempt.worktree?.config ?? head.commit);
   const env = {
     ...requireEnvironment(host, attempt.run).gate,
     ...config.env,
@@ -49,7 +59,8 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
   const cwd = spec.cwd === null ? place.worktree : join(place.worktree, spec.cwd);
   const dir = join(host.home, "gates", effect.key.replaceAll(":", "-"));
   for (const [i, command] of config.setup.entries()) {
-    const tag = `${dir}/setup-${i + 1}`;
+    // A result of an earlier daemon says nothing of this place.
+    const tag = `${dir}/setup-${i + 1}-${instance}`;
     const result = await runCommand({
       dir: tag,
       command,

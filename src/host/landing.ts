@@ -6,7 +6,7 @@ import type { Effect } from "../core/effects.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { FollowRecord } from "../git/follow.ts";
 import { openRepository } from "../git/git.ts";
-import { treeOf } from "../git/inspect.ts";
+import { isAncestor, treeOf } from "../git/inspect.ts";
 import { land, recoverFollow } from "../git/land.ts";
 import { commitTree, mergeTree, person } from "../git/merge.ts";
 import { readRef } from "../git/refs.ts";
@@ -50,8 +50,9 @@ export async function landMerge(
   { attempt, spec, merge: made }: Of<"land">,
 ): Promise<Observed> {
   const repo = await openProject(host, attempt.run, spec);
-  // From before a crash: the swap happened, its record did not.
-  if ((await readRef(repo, `refs/heads/${spec.target}`)) === made.commit)
+  const now = await readRef(repo, `refs/heads/${spec.target}`);
+  // From before a crash: the swap happened, its record did not; a person may have committed on top since.
+  if (now !== null && (await isAncestor(repo, made.commit, now)))
     return { saw: "landed", commit: made.commit, followed: null };
   await treeOf(repo, made.commit);
   const journal = followJournal(host, attempt.id);

@@ -1,17 +1,22 @@
 /** Provisioning: a worktree on the target's head plus what the task stands on, then files to bring along, setup, artifacts. */
-import { cpSync, existsSync, globSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ProjectConfig } from "../config/project.ts";
 import type { Basis, Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
 import type { Observed } from "../core/inputs.ts";
+import type { Worktree } from "../core/state.ts";
 import { runCommand } from "../gate/command.ts";
-import { type Repository, git, openRepository } from "../git/git.ts";
+import { type Repository, openRepository } from "../git/git.ts";
 import { isAncestor, readFile, treeOf } from "../git/inspect.ts";
 import { commitTree, mergeTree, muster } from "../git/merge.ts";
 import { branchPrefix, readRef } from "../git/refs.ts";
+import { readRegistrations } from "../git/registration.ts";
+import { readIgnored } from "../git/snapshot.ts";
 import { addWorktree } from "../git/worktree.ts";
+import { bringAlong } from "./bring-along.ts";
+import { writeBrought } from "./brought.ts";
 import {
   type Host,
   gitEnvironment,
@@ -33,37 +38,45 @@ export async function provision(host: Host, effect: ProvisionEffect): Promise<Ob
   const { attempt, spec } = effect;
   const repo = await openProject(host, attempt.run, spec);
   const target = await readRef(repo, `refs/heads/${spec.target}`);
-  if (target === null)
-    return { saw: "provision_failed", why: `branch ${spec.target} does not exist`, retry: false };
-  const based = await mergeBasis(repo, target, effect.basis, attempt.task);
+  if (target === null) return failed(`branch ${spec.target} does not exist`, null);
+  const branch = `${await branchPrefix(repo)}${attempt.run}/${attempt.task}`;
+  const path = join(projectFolder(host, spec.project, spec.root), attempt.id);
+  // A worktree from before a crash keeps the base that it was made on.
+  const made = await readMade(repo, path, branch);
+  const based =
+    made === null ? await mergeBasis(repo, target, effect.basis, attempt.task) : { base: made };
   if ("conflicts" in based) return { saw: "provision_conflicts", paths: based.conflicts };
   const { base } = based;
-  const config = await projectConfig(host, attempt.run, spec, base);
-  const branch = `${await branchPrefix(repo)}${attempt.run}/${attempt.task}`;
+  const config = await projectConfig(host, attempt.run, spec, target);
   await makeRoom(repo, branch, attempt.id, host);
-  const path = join(projectFolder(host, spec.project, spec.root), attempt.id);
-  const record = await addWorktree(repo, {
-    path,
+  const reason = worktreeReason(attempt.run, attempt.task);
+  const record = await addWorktree(repo, { path, branch, commit: base, reason });
+  const worktree: Worktree = {
+    path: record.path,
+    gitDir: record.gitDir,
     branch,
-    commit: base,
-    reason: worktreeReason(attempt.run, attempt.task),
-  });
-  await bringAlong(repo, config, record.path, base);
-  const failed = await setUp(host, effect, config, record.path);
-  if (failed !== undefined) return { saw: "provision_failed", why: failed, retry: false };
-  await handOver(host, effect);
-  const basis = Object.fromEntries(effect.basis.map(({ key, head }) => [key, head]));
-  return {
-    saw: "provisioned",
-    worktree: {
-      path: record.path,
-      gitDir: record.gitDir,
-      branch,
-      base,
-      baseTree: await treeOf(repo, base),
-      basis,
-    },
+    base,
+    baseTree: await treeOf(repo, base),
+    config: target,
+    basis: Object.fromEntries(effect.basis.map(({ key, head }) => [key, head])),
   };
+  await bringAlong(repo, config, record.path, target);
+  const broken = await setUp(host, effect, config, record.path);
+  if (broken !== undefined) return failed(broken, worktree);
+  const place = { ...record, common: repo.common, worktree: record.path };
+  await writeBrought(host, attempt.id, await readIgnored(repo, place));
+  await handOver(host, effect);
+  return { saw: "provisioned", worktree };
+}
+
+function failed(why: string, worktree: Worktree | null): Observed {
+  return { saw: "provision_failed", why, retry: false, worktree };
+}
+
+/** The commit of a worktree that is there already; no session has touched it, so its branch is where it was made. */
+async function readMade(repo: Repository, path: string, branch: string): Promise<Sha | null> {
+  const isThere = (await readRegistrations(repo)).some((record) => record.path === path);
+  return isThere ? readRef(repo, `refs/heads/${branch}`) : null;
 }
 
 /** The target's head with the needed commits merged in, in memory; or the paths where they conflict. */
@@ -92,47 +105,6 @@ async function mergeBasis(
     });
   }
   return { base };
-}
-
-/** Ignored files of the person's checkout that the project wants in every worktree; links are not followed. */
-async function bringAlong(
-  repo: Repository,
-  config: ProjectConfig,
-  worktree: string,
-  base: Sha,
-): Promise<void> {
-  const include =
-    (await readFile(repo, base, ".worktreeinclude", 64 * 1024))?.toString("utf8") ?? "";
-  const listed = include
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"));
-  const wanted = [...config.copy, ...listed.map((line) => line.replace(/^\//, ""))];
-  if (wanted.length === 0) return;
-  const found = globSync(wanted, { cwd: repo.root }).filter(
-    (path) => !path.startsWith("..") && path !== ".git",
-  );
-  if (found.length === 0) return;
-  const asked = await git(repo, ["check-ignore", "-z", "--stdin"], {
-    input: found.join("\0"),
-    okCodes: [0, 1],
-    cwd: repo.root,
-    env: { GIT_DIR: repo.gitDir, GIT_WORK_TREE: repo.root },
-  });
-  for (const path of asked.stdout
-    .toString("utf8")
-    .split("\0")
-    .filter((p) => p !== "")) {
-    const to = join(worktree, path);
-    if (existsSync(to)) continue;
-    mkdirSync(dirname(to), { recursive: true });
-    cpSync(join(repo.root, path), to, {
-      recursive: true,
-      verbatimSymlinks: true,
-      errorOnExist: false,
-      force: false,
-    });
-  }
 }
 
 /** Runs setup in the new worktree; the failure as one line, undefined where all of it exited 0. */

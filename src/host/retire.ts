@@ -2,7 +2,7 @@
  * Retiring an attempt: nothing is removed before a ref holds it. Landed, done and canceled attempts give their worktree back;
  * a failed one stays for a person to look at.
  */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Effect } from "../core/effects.ts";
 import type { Observed } from "../core/inputs.ts";
@@ -12,7 +12,8 @@ import { runCommand } from "../gate/command.ts";
 import { dropGatePlaces } from "../git/gate-place.ts";
 import { isAncestor } from "../git/inspect.ts";
 import { deleteRef, readRef } from "../git/refs.ts";
-import { openPlace } from "../git/registration.ts";
+import type { Repository } from "../git/git.ts";
+import { openPlace, readRegistrations } from "../git/registration.ts";
 import { snapshot } from "../git/snapshot.ts";
 import { deleteTrash, retireWorktree } from "../git/worktree.ts";
 import {
@@ -23,6 +24,7 @@ import {
   timeouts,
   trashDir,
 } from "./context.ts";
+import { readBrought } from "./brought.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 
@@ -69,11 +71,19 @@ export async function giveBack(
   const { worktree } = attempt;
   if (worktree === null) return { why: "it has no worktree" };
   const repo = await openProject(host, attempt.run, spec);
+  const ref = lastRef(attempt);
+  if (await isGone(repo, worktree)) {
+    if ((await readRef(repo, ref)) !== null) return { ref }; // From before a crash: given back, not reported.
+    return { why: "its worktree is gone, and muster did not take it away" };
+  }
   const place = await openPlace(repo, { gitDir: worktree.gitDir, path: worktree.path });
   await tearDown(host, attempt, spec, worktree);
-  const ref = lastRef(attempt);
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
-  const taken = await snapshot(repo, place, { ref, message });
+  const taken = await snapshot(repo, place, {
+    ref,
+    message,
+    brought: readBrought(host, attempt.id),
+  });
   const [left] = taken.left;
   if (left !== undefined)
     return {
@@ -89,6 +99,12 @@ export async function giveBack(
   return { ref };
 }
 
+async function isGone(repo: Repository, { path }: Worktree): Promise<boolean> {
+  return (
+    !existsSync(path) && !(await readRegistrations(repo)).some((record) => record.path === path)
+  );
+}
+
 /** Runs teardown while the worktree is still there. One that fails is logged: it must not keep a landed task open. */
 async function tearDown(
   host: Host,
@@ -96,7 +112,7 @@ async function tearDown(
   spec: TaskSpec,
   worktree: Worktree,
 ): Promise<void> {
-  const config = await projectConfig(host, attempt.run, spec, worktree.base);
+  const config = await projectConfig(host, attempt.run, spec, worktree.config);
   const env = {
     ...host.environment(attempt.run)?.gate,
     ...config.env,

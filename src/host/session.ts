@@ -1,10 +1,11 @@
 /** The session effect: start n of an attempt, live and followed until it exits, and everything that is said to it meanwhile. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
 import type { Observed } from "../core/inputs.ts";
+import type { Attempt } from "../core/state.ts";
 import type { AgentEvent, Launch, Live, SessionEnvironment } from "../core/runner.ts";
 import { type Person, person } from "../git/merge.ts";
 import { defaultRules, defaultTools } from "../runner/profile.ts";
@@ -66,7 +67,9 @@ export function sessions(host: Host): Sessions {
     },
     async answer({ att, ask, answer, attempt, key }) {
       const input = attempt.asks.find(({ id }) => id === ask)?.input;
-      await (await entryOf(att))?.handle.answer(ask, answer, input);
+      const entry = await entryOf(att);
+      if (entry === undefined) return;
+      await entry.handle.answer(ask, answer, input);
       host.report(att, key, { saw: "answer_taken", ask });
     },
     async end({ att, interrupt }) {
@@ -92,16 +95,16 @@ async function keepLive(
 ): Promise<void> {
   const { att, attempt, n } = effect;
   const report = (observed: Observed): void => host.report(att, effect.key, observed);
-  const stalls = watchStalls(host.stall, host.now());
+  const stalls = watchStalls(host.stall, performance.now());
   const timer = setInterval(() => {
-    const silence = stalls.look(host.now());
+    const silence = stalls.look(performance.now());
     if (silence !== undefined) report({ saw: "stalled", ...silence });
   }, stallLookMs);
   const exited = Promise.withResolvers<void>();
   // What was folded into events before a crash is not told again.
   const already = attempt.offset;
   const onEvent = (event: AgentEvent): void => {
-    stalls.saw(event, host.now());
+    stalls.saw(event, performance.now());
     if (event.is !== "exited" && event.offset <= already) return;
     const observed = observe(event, n);
     if (observed !== undefined) report(observed);
@@ -132,7 +135,7 @@ async function startSession(
   const { attempt, spec } = effect;
   const launch = await prepare(host, effect);
   const who = await person(await openProject(host, attempt.run, spec));
-  const config = await projectConfig(host, attempt.run, spec, attempt.worktree?.base ?? "");
+  const config = await projectConfig(host, attempt.run, spec, attempt.worktree?.config ?? "");
   const own = { ...config.env, ...(await portsOf(host, attempt.id, config.ports)) };
   const environment = (): SessionEnvironment => sessionOf(host, effect, who, config.hooks, own);
   const handle = await host.runners[attempt.runner].start(launch, environment, onEvent);
@@ -220,19 +223,27 @@ function sessionOf(
   };
 }
 
+/** A session that never wrote a line is unknown to the binary: it starts anew under the same id (claude-code.md §2.3). */
+function hasTranscript(dir: string, { id, session }: Attempt): boolean {
+  return existsSync(join(dir, "cfg", "projects", id, `${session}.jsonl`));
+}
+
 /** The launch of a start, written beside it; it never holds a secret. */
-async function prepare(host: Host, { attempt, spec, n, resume }: SessionEffect): Promise<Launch> {
+async function prepare(
+  host: Host,
+  { attempt, spec, n, resume, usd }: SessionEffect,
+): Promise<Launch> {
   const dir = attemptDir(host, attempt.id);
   const { worktree } = attempt;
   if (worktree === null) throw new Fault("refused", `attempt ${attempt.id} has no worktree`);
-  const config = await projectConfig(host, attempt.run, spec, worktree.base);
+  const config = await projectConfig(host, attempt.run, spec, worktree.config);
   const rules = defaultRules([...(spec.gate ?? []), ...config.setup]);
   const launch: Launch = {
     att: attempt.id,
     runner: attempt.runner,
     n,
     session: attempt.session,
-    resume,
+    resume: resume && hasTranscript(dir, attempt),
     dir,
     cwd: spec.cwd === null ? worktree.path : join(worktree.path, spec.cwd),
     model: spec.model,
@@ -242,9 +253,9 @@ async function prepare(host: Host, { attempt, spec, n, resume }: SessionEffect):
       ask: [...rules.ask, ...spec.permissions.ask, ...(config.permissions.ask ?? [])],
       deny: [...spec.permissions.deny, ...(config.permissions.deny ?? [])],
     },
-    instructions: await readInstructions(host, attempt.run, spec, worktree.base),
+    instructions: await readInstructions(host, attempt.run, spec, worktree.config),
     turns: spec.limits.turns - attempt.usage.turns,
-    usd: spec.limits.usd - attempt.usage.usd,
+    usd,
     readable: [join(dir, "msg"), handoverDir(host, attempt.id)],
   };
   await writeLaunch(launch);

@@ -12,6 +12,7 @@ import { person } from "../git/merge.ts";
 import { readRef, updateRef } from "../git/refs.ts";
 import { type Place, openPlace } from "../git/registration.ts";
 import { snapshot } from "../git/snapshot.ts";
+import { readBrought } from "./brought.ts";
 import { type Host, maxArtifactBytes, openProject } from "./context.ts";
 
 type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;
@@ -34,7 +35,11 @@ export async function takeSnapshot(host: Host, effect: Of<"snapshot">): Promise<
   const { repo, place } = await open(host, effect);
   const { run, task, id } = effect.attempt;
   const message = `Snapshot of ${run}/${task}\n\nMuster-Attempt: ${id}`;
-  const taken = await snapshot(repo, place, { ref: effect.ref, message });
+  const taken = await snapshot(repo, place, {
+    ref: effect.ref,
+    message,
+    brought: readBrought(host, id),
+  });
   return { saw: "snapshot", ref: taken.ref, commit: taken.commit, left: taken.left.length };
 }
 

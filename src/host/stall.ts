@@ -1,6 +1,6 @@
 /**
  * Stalls: silence of a session while a round is in flight, measured from the last line of its stream, with a limit per phase. A
- * wait for a person is not a stall, nor is an announced back-off of the binary.
+ * wait for a person is not a stall, nor is an announced back-off of the binary. Times are monotonic: a machine that slept has not stalled.
  */
 import type { AgentEvent } from "../core/runner.ts";
 

@@ -51,6 +51,16 @@ function hasTag(pid: number, needle: Buffer): boolean {
   }
 }
 
+/** Like `sweep`, for every tag that starts with `prefix` (`NAME=value…`). */
+export async function sweepPrefix(prefix: string): Promise<number> {
+  const found = pids().flatMap((pid) =>
+    pid !== process.pid && hasTag(pid, Buffer.from(prefix)) ? [readIdentity(pid)] : [],
+  );
+  const left = found.filter((identity) => identity !== undefined);
+  await Promise.all(left.map((identity) => endProcess(identity, sweepGraceMs)));
+  return left.length;
+}
+
 /** How long leftovers get between TERM and KILL. */
 const sweepGraceMs = 1_000;
 /** A process that forks while it is swept is found again; more rounds than this means that something fights back. */

@@ -16,6 +16,7 @@ export function worktree(key: TaskKey, over: Partial<Worktree> = {}): Worktree {
     branch: `muster/run_a/${key}`,
     base: "commit-base",
     baseTree: "tree-base",
+    config: "c".repeat(40),
     basis: {},
     ...over,
   };
@@ -90,7 +91,14 @@ export function walk(d: Drive): Walk {
       return d.see(key, { saw: "message_taken", uuid: message.uuid, offset: next(key) });
     },
     endRound: (key, failure = null) =>
-      d.see(key, { saw: "round_ended", failure, text: "done", turns: 1, usd: 0.5, offset: next(key) }),
+      d.see(key, {
+        saw: "round_ended",
+        failure,
+        text: "done",
+        turns: 1,
+        usd: 0.5,
+        offset: next(key),
+      }),
     exit: (key, why = "exited 0") =>
       d.see(key, { saw: "session_exited", n: nOf(key), code: 0, signal: null, why }),
     snapshot(key) {

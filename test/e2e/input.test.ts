@@ -35,7 +35,7 @@ const bad: readonly (readonly [string, string, string | Buffer, RegExp])[] = [
   ["a cycle", "cycle.yaml", two("b", "a"), /a → b → a|b → a → b/],
   ["a need of itself", "itself.yaml", two("a", ""), /itself\.yaml:3: .*needs itself/],
   ["a need that is not there", "unknown.yaml", two("c", ""), /unknown\.yaml:3: .*c/],
-  ["an unknown key", "key.yaml", "version: 1\ntasks:\n  - { id: a, promt: x }\n", /key\.yaml:3: .*promt/],
+  ["an unknown key", "key.yaml", "version: 1\ntasks:\n  - { id: a, promt: x }\n", /key\.yaml:3: .*(promt|prompt)/],
   ["no task", "none.yaml", "version: 1\ntasks: []\n", /none\.yaml:2: .*at least one task/],
   ["an empty file", "empty.yaml", "", /empty\.yaml/],
   [

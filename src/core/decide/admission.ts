@@ -136,7 +136,7 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
   const { plan } = specOf(d.state, attempt);
   const needsProcess = attempt.process.is === "none";
   if (!attempt.slot) {
-    if (!hasRoom(load, run, plan, capacity) || isOverBudget(d, run)) return;
+    if (!hasRoom(load, run, plan, capacity) || isOverBudget(d, run, plan)) return;
     take(load, attempt, plan);
   }
   if (needsProcess) {
@@ -158,16 +158,20 @@ function endIdleProcess(d: Decision): void {
   }
 }
 
-function isOverBudget(d: Decision, run: Run): boolean {
-  return spent(d.state, run) >= run.usd;
+/** True where the run, or the task's own plan, has used up its budget: nothing new starts. */
+function isOverBudget(d: Decision, run: Run, plan: string): boolean {
+  const ofPlan = run.plans.get(plan)?.usd ?? null;
+  return spent(d.state, run) >= run.usd || (ofPlan !== null && spent(d.state, run, plan) >= ofPlan);
 }
 
 function admitTasks(d: Decision, { id }: Run, load: Load, capacity: Capacity): void {
   const run = d.state.runs.get(id);
-  if (run === undefined || run.paused || isOverBudget(d, run)) return;
+  if (run === undefined || run.paused || spent(d.state, run) >= run.usd) return;
   for (const [key, task] of run.tasks) {
     if ((load.ofRun.get(id) ?? 0) >= run.parallel || load.rounds >= capacity.parallel) return;
-    if (!isReady(d, run, task) || !hasRoom(load, run, task.spec.plan, capacity)) continue;
+    const { plan } = task.spec;
+    if (!isReady(d, run, task) || !hasRoom(load, run, plan, capacity) || isOverBudget(d, run, plan))
+      continue;
     take(load, { run: id }, task.spec.plan);
     admitTask(d, run, key, task);
   }

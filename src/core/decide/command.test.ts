@@ -317,6 +317,28 @@ describe("an answer", () => {
     expect(d.attempt("a").slot).toBe(true);
   });
 
+  it("goes to everyone in the run who waits with the same rule", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b"), taskSpec("c")]));
+    for (const key of ["a", "b", "c"]) w.work(key);
+    ask(d);
+    const other = {
+      saw: "asked",
+      ask: "q",
+      kind: "permission",
+      tool: "Bash",
+      text: "?",
+      input: null,
+      offset: 5_000,
+    } as const;
+    d.see("b", { ...other, rule: "Bash(make)" });
+    d.see("c", { ...other, rule: "Bash(rm)" });
+    d.command(answer("a", allow));
+    expect(d.attempt("b").asks[0]?.answer).toMatchObject({ is: "allow" });
+    expect(d.attempt("c").asks[0]?.answer).toBeNull();
+  });
+
   it("no is remembered too, and a text is a no with a reason", () => {
     const { d } = with1();
     ask(d);

@@ -85,7 +85,9 @@ function cancel(d: Decision, run: RunId, key: TaskKey, task: Task): void {
   // A checkout in the way means that nothing has landed; any other landing may have.
   const landing =
     phase.at === "queued" && phase.step.is === "landing" && park?.reason !== "checkout";
-  if (!landing) windDown(d, task.state.attempt, { is: "canceled" });
+  // A worktree may be being made: what came of it is recorded first.
+  const provisioning = phase.at === "provisioning" && park === null;
+  if (!landing && !provisioning) windDown(d, task.state.attempt, { is: "canceled" });
   else if (!cancelRequested) d.of(task.state.attempt, { type: "attempt.cancel_requested" });
 }
 
@@ -274,7 +276,7 @@ function reject(d: Decision, { run, task, because }: Extract<Command, { type: "r
   else
     windDown(d, attempt.id, {
       is: "failed",
-      reason: ask.kind === "conflict" ? "conflict" : "rejected",
+      reason: ask.kind === "conflict" || ask.kind === "stalled" ? ask.kind : "rejected",
       detail: because,
     });
 }

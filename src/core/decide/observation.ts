@@ -88,13 +88,19 @@ function lackCredentials(d: Decision, att: AttemptId, why: string): void {
 type Provision = Extract<Observed, { saw: `provision${string}` }>;
 
 function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
-  const { phase } = d.attempt(att);
+  const { phase, cancelRequested } = d.attempt(att);
   if (phase.at !== "provisioning") return;
   switch (seen.saw) {
     case "provisioned":
       d.of(att, { type: "attempt.provisioned", worktree: seen.worktree });
+      if (cancelRequested) windDown(d, att, { is: "canceled" });
       return;
     case "provision_failed":
+      if (seen.worktree) d.of(att, { type: "attempt.provisioned", worktree: seen.worktree });
+      if (cancelRequested) {
+        windDown(d, att, { is: "canceled" });
+        return;
+      }
       if (!seen.retry || phase.try >= maxProvisionTries) {
         windDown(d, att, { is: "failed", reason: "provision_failed", detail: seen.why });
         return;
@@ -103,6 +109,10 @@ function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
       parkFor(d, att, "backoff", seen.why);
       return;
     case "provision_conflicts": {
+      if (cancelRequested) {
+        windDown(d, att, { is: "canceled" });
+        return;
+      }
       const why = `what it needs conflicts in ${seen.paths.slice(0, 3).join(", ")}`;
       const { run, task } = d.attempt(att);
       if (d.state.runs.get(run)?.tasks.get(task)?.waitsForLanding === true) {

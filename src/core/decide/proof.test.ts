@@ -176,6 +176,15 @@ describe("a gate on the head", () => {
     expect(d.see("a", { saw: "gate_broken", commit: "commit-a", why: "x" }, key)).toEqual([]);
   });
 
+  it("that did not run every command proves nothing", () => {
+    const { d } = proving({ gate: ["test", "lint"] });
+    d.see("a", { saw: "gated", head: head("a"), evidence: [evidence(head("a"))], passed: true });
+    expect(d.attempt("a").park).toMatchObject({ reason: "backoff", detail: "`lint` was not run" });
+    d.tick(60_000);
+    d.see("a", { saw: "gated", head: head("a"), evidence: [], passed: true });
+    expect(d.attempt("a").phase.at).toBe("verifying");
+  });
+
   it("is not asked for where the plan says none on purpose", () => {
     const { d } = proving({ gate: [] });
     expect(d.attempt("a").phase.at).toBe("queued");

@@ -96,22 +96,31 @@ export function decideGate(
   seen: Saw<"gated" | "gate_broken">,
   isDue: boolean,
 ): void {
-  const { phase } = d.attempt(att);
   if (seen.saw === "gate_broken") {
-    if (!isDue) return;
-    d.of(att, { type: "gate.broken", commit: seen.commit, why: seen.why });
-    if (d.attempt(att).brokenGates >= maxGateTries)
-      windDown(d, att, { is: "failed", reason: "provision_failed", detail: seen.why });
-    else parkFor(d, att, "backoff", seen.why);
+    if (isDue) onBroken(d, att, seen.commit, seen.why);
     return;
   }
   for (const evidence of seen.evidence)
     d.of(att, { type: evidence.exit === 0 ? "gate.passed" : "gate.failed", evidence });
   if (!isDue) return;
+  const { phase } = d.attempt(att);
   const failed = seen.evidence.find((evidence) => evidence.exit !== 0);
+  const unproved = gateOf(d.state, specOf(d.state, d.attempt(att)))?.find(
+    (command) => !seen.evidence.some((evidence) => evidence.command === command),
+  );
   if (failed !== undefined) onRed(d, att, failed);
+  else if (unproved !== undefined)
+    onBroken(d, att, seen.head.commit, `\`${unproved}\` was not run`);
   else if (phase.at === "queued") d.of(att, { type: "merge.verified" });
   else onVerified(d, att, seen.head);
+}
+
+/** A gate that could not be run says nothing of the commit. */
+function onBroken(d: Decision, att: AttemptId, commit: string, why: string): void {
+  d.of(att, { type: "gate.broken", commit, why });
+  if (d.attempt(att).brokenGates >= maxGateTries)
+    windDown(d, att, { is: "failed", reason: "provision_failed", detail: why });
+  else parkFor(d, att, "backoff", why);
 }
 
 /** A red gate goes back to the same session, at most `fixes` times and within the attempt's limits. */

@@ -197,7 +197,9 @@ export function parkFor(
   afterMs: number | null = null,
 ): void {
   const attempt = d.attempt(att);
-  const backoff = Math.min(maxBackoffMs, backoffMs * 2 ** Math.min(attempt.recoveries, 10));
+  const again = reason === "backoff" ? attempt.recoveries : attempt.outages;
+  const grows = reason === "checkout" || reason === "disk" ? 0 : Math.min(again, 10);
+  const backoff = Math.min(maxBackoffMs, backoffMs * 2 ** grows);
   const wait = Math.max(afterMs ?? 0, backoff);
   const jitter = Number.parseInt(d.fresh().slice(0, 4), 16) / 0xffff;
   d.of(att, {

@@ -2,7 +2,7 @@
 import type { Edit } from "./edit.ts";
 import type { AttemptEvent } from "../events.ts";
 import { assert } from "../fault.ts";
-import type { Attempt, Phase } from "../state.ts";
+import type { Attempt, ParkReason, Phase } from "../state.ts";
 import { add, evolveRound, worked } from "./round.ts";
 
 export function evolveAttempt(draft: Edit, event: AttemptEvent, at: number): void {
@@ -57,6 +57,7 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     reminders: 0,
     conflicts: 0,
     recoveries: 0,
+    outages: 0,
     park: null,
     cancelRequested: false,
     kept: null,
@@ -98,7 +99,8 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         park: event.park,
         slot: false,
         phase: putBack(a.phase),
-        recoveries: a.recoveries + (event.park.until === null ? 0 : 1),
+        recoveries: a.recoveries + (event.park.reason === "backoff" ? 1 : 0),
+        outages: a.outages + (isOutage(event.park.reason) ? 1 : 0),
       };
     case "attempt.unparked":
       return { ...a, park: null };
@@ -107,6 +109,8 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         ...a,
         slot: false,
         park: null,
+        mail: [],
+        asks: [],
         workedMs: worked(a, at),
         phase: { at: "ending", outcome: event.outcome, saved: false },
       };
@@ -135,6 +139,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         ...a,
         head: event.head,
         recoveries: 0,
+        outages: 0,
         phase: { at: "verified", head: event.head, approved: false },
       };
     case "attempt.approved":
@@ -156,6 +161,10 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
     default:
       return evolveRound(a, event, at);
   }
+}
+
+function isOutage(reason: ParkReason): boolean {
+  return reason === "outage" || reason === "rate_limit";
 }
 
 function verifying(a: Attempt): Phase {

@@ -57,6 +57,7 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         offset: event.offset,
         workedMs: worked(a, at),
         recoveries: event.outcome === "completed" ? 0 : a.recoveries,
+        outages: event.outcome === "completed" ? 0 : a.outages,
         mail: a.mail.filter((m) => !m.taken),
         phase: roundEnded(a),
       };

@@ -24,6 +24,7 @@ export function provision(truth: Truth, effect: Effect & { do: "provision" }): O
     branch: `muster/${effect.attempt.run}/${effect.attempt.task}`,
     base: base.id,
     baseTree: base.tree,
+    config: "c".repeat(40),
     basis: Object.fromEntries(basis.map(({ key, head }) => [key, head])),
   };
   truth.worktrees.set(att, { worktree, head: base.id, dirty: false, writes: 0, saved: 0 });

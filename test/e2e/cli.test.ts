@@ -1,0 +1,261 @@
+/** Every verb of the command line once, as a person or a script has it: real CLI, real daemon, stand-in sessions. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runObject } from "../../src/api/run-object.ts";
+import { run as runCommand } from "../../src/process/run.ts";
+import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
+import { ask, bash, commit, say, write } from "../../src/testing/model/steps.ts";
+import { type PlanTask, type Result, type World, hold, openWorld, taskOf } from "./harness.ts";
+
+let world: World;
+beforeAll(async () => (world = await openWorld()));
+afterAll(() => world.close());
+
+const good = (id: string, more: Readonly<Record<string, unknown>> = {}): PlanTask => ({
+  id,
+  prompt: writeAndCommit({ [`${id}.txt`]: "good\n" }, `Add ${id}`),
+  ...more,
+});
+
+/** A task whose session waits in the middle of its round until `letGo(name)`. */
+function held(id: string, name: string, later: Parameters<typeof prompt>[2] = []): PlanTask {
+  const steps = [bash(hold(name)), write(`${id}.txt`, "good\n"), commit(`Add ${id}`), say("Done.")];
+  return { id, prompt: prompt(`Add ${id}.`, steps, later), permissions: { allow: ["Bash"] } };
+}
+
+/** A task that runs something that nobody allowed. */
+function asking(id: string): PlanTask {
+  const steps = [bash("date"), write(`${id}.txt`, "good\n"), commit(`Add ${id}`), say("Done.")];
+  return { id, prompt: prompt(`Add ${id}.`, steps) };
+}
+
+const failing = (id: string): PlanTask => ({
+  id,
+  prompt: writeAndCommit({ [`${id}.txt`]: "broken\n" }, `Break ${id}`),
+  limits: { fixes: 0 },
+});
+
+const isAsking = (run: string, n = 1) =>
+  world.until(run, (detail) => detail.tasks.filter(({ asks }) => asks.length > 0).length === n);
+
+/** The fault of a command that was refused, read as a script does. */
+async function faultOf(args: readonly string[], options: Parameters<World["muster"]>[1] = {}) {
+  const { code, stdout } = await world.muster([...args, "--json"], options);
+  const { error } = JSON.parse(stdout);
+  return { exit: code, ...error } as {
+    exit: number;
+    code: string;
+    message: string;
+    remedy: string | null;
+  };
+}
+
+const lines = ({ stdout }: Result): readonly string[] => stdout.trimEnd().split("\n");
+
+describe("without a daemon", () => {
+  test("`host status` says that none runs and starts none", async () => {
+    const { code, stderr } = await world.muster(["host", "status"]);
+    expect([code, stderr]).toEqual([69, "✗ no daemon runs\n↳ To start it, run muster ls\n"]);
+    expect(await faultOf(["host", "status"])).toMatchObject({ exit: 69, code: "daemon_unreachable" });
+    expect(existsSync(join(world.state, "ledger.db"))).toBe(false);
+  });
+
+  test("`doctor` looks at everything, starts nothing, and says what helps", async () => {
+    const { code, stdout } = await world.muster(["doctor"]);
+    expect(stdout).toMatch(/^✓ node +Node 24/m);
+    expect(stdout).toMatch(/^✓ git +git version/m);
+    expect(stdout).toMatch(/^✓ login +credential: api-key$/m);
+    expect(stdout).toMatch(/^✓ daemon +no daemon runs/m);
+    expect(code).toBe(0);
+    expect(existsSync(world.state)).toBe(false);
+  });
+
+  test("`doctor` ends with 1 where something is missing, and names it", async () => {
+    const env = { ANTHROPIC_API_KEY: undefined };
+    const { code, stdout } = await world.muster(["doctor", "--json"], { env });
+    const { ok, checks } = JSON.parse(stdout).doctor;
+    const bad = checks.filter(({ is }: { is: string }) => is === "bad");
+    expect([code, ok]).toEqual([1, false]);
+    expect(bad).toMatchObject([{ name: "login" }]);
+    expect(bad[0].remedy).toContain("claude");
+  });
+
+  test("`config explain` names the place of every value", async () => {
+    const dir = join(world.home, ".config", "muster");
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, "config.yaml"), "limits:\n  parallel: 2\n  minutes: 9\n");
+    const { stdout } = await world.muster(["config", "explain", "--json"]);
+    const { user, project } = JSON.parse(stdout).config;
+    expect(user).toContainEqual({
+      key: "limits.parallel",
+      value: 2,
+      from: `${join(dir, "config.yaml")}:2`,
+    });
+    expect(user).toContainEqual({ key: "auth", value: "auto", from: "default" });
+    expect(project).toMatchObject({ root: world.repo, target: "main" });
+    expect(project.rows).toContainEqual({ key: "gate", value: ["sh test.sh"], from: "muster.yaml:1" });
+    expect(project.rows).toContainEqual({
+      key: "limits.minutes",
+      value: 9,
+      from: `${join(dir, "config.yaml")}:3`,
+    });
+    writeFileSync(join(dir, "config.yaml"), "limits: { paralel: 2 }\n");
+    expect(await faultOf(["config", "explain"])).toMatchObject({ exit: 2, code: "bad_config" });
+    writeFileSync(join(dir, "config.yaml"), "");
+  });
+
+  test("`schema` and `completion` need nothing at all", async () => {
+    const plan = JSON.parse((await world.muster(["schema", "plan"])).stdout);
+    expect([plan.title, plan.properties.tasks.type]).toEqual(["muster plan", "array"]);
+    expect(JSON.parse((await world.muster(["schema", "run"])).stdout).title).toBe("muster run");
+    const { stdout } = await world.muster(["completion", "bash"]);
+    const path = join(world.root, "completion.bash");
+    writeFileSync(path, stdout);
+    const line = 'COMP_WORDS=(muster wat) COMP_CWORD=1; _muster; echo "${COMPREPLY[*]}"';
+    const env = { PATH: "/usr/bin:/bin" };
+    const argv = ["bash", "-c", `. "$1"; ${line}`, "bash", path] as const;
+    const done = await runCommand({ argv: [...argv], cwd: "/", env, timeoutMs: 10_000 });
+    expect(done.stdout.toString()).toBe("watch\n");
+    expect(await faultOf(["completion", "tcsh"])).toMatchObject({ exit: 2, code: "usage" });
+    expect(existsSync(world.state)).toBe(false);
+  });
+});
+
+describe("a run", () => {
+  let run: string;
+  let base: string;
+
+  test("`watch` follows it to its end and exits as `run` would", async () => {
+    base = await world.git("rev-parse", "main");
+    const bytes = bash("printf 'caf\\351 good\\n' > latin.txt");
+    const steps = [bash(hold("w")), bytes, commit("Add latin"), say("Done \u001b[2Jwith it.")];
+    const tasks = [
+      { id: "latin", prompt: prompt("Add latin.", steps), permissions: { allow: ["Bash"] } },
+      failing("broken"),
+    ];
+    run = await world.start(world.plan(tasks));
+    await world.held("w");
+    const plain = world.muster(["watch"]);
+    const json = world.muster(["watch", run.slice(4, 9), "--json"]);
+    await world.until(run, (detail) => taskOf(detail, "broken").state === "failed");
+    world.letGo("w");
+    const watched = await plain;
+    expect(watched.code).toBe(1);
+    expect(watched.stderr).toContain("✓ latin landed");
+    expect(watched.stdout).toContain(`✗ ${run} failed`);
+    const streamed = await json;
+    expect(streamed.code).toBe(1);
+    const objects = lines(streamed).map((line) => runObject.parse(JSON.parse(line)));
+    expect(objects.length).toBeGreaterThan(1);
+    expect(objects.at(-1)?.run.state).toBe("failed");
+  });
+
+  test("`ls` and `show` take prefixes, tasks and the latest run", async () => {
+    expect((await world.muster(["ls"])).stdout).toContain(`✗ ${run}`);
+    const { stdout } = await world.muster(["show", "latin"]);
+    expect(stdout).toContain("latin: landed");
+    expect(stdout).not.toContain("broken: failed");
+    const shown = JSON.parse((await world.muster(["show", run.slice(4, 10), "--json"])).stdout);
+    expect(runObject.parse(shown).run.id).toBe(run);
+  });
+
+  test("`logs` says what was said and done, with nothing in it that a terminal would obey", async () => {
+    const { stdout } = await world.muster(["logs", "latin"]);
+    expect(stdout).toMatch(/^▷ Add latin\./);
+    expect(stdout).toContain("◦ ");
+    expect(stdout).toContain("Done with it.");
+    expect(stdout).not.toContain("\u001b");
+    const json = lines(await world.muster(["logs", `${run}/latin`, "--json"]));
+    expect(JSON.parse(json[0] ?? "")).toMatchObject({ schema: 1, line: { kind: "prompt" } });
+    expect((await world.muster(["logs", "broken", "--gate"])).stdout).toBe("bad broken.txt\n");
+  });
+
+  test("`diff` gives the bytes that were committed", async () => {
+    const argv = [process.execPath, join(import.meta.dirname, "../../bin/muster.js")] as const;
+    const env = { ...world.env };
+    const done = await runCommand({
+      argv: [...argv, "diff", "latin"],
+      cwd: world.repo,
+      env,
+      timeoutMs: 20_000,
+    });
+    expect(done.stdout.includes(Buffer.from("+caf\u00e9 good\n", "latin1"))).toBe(true);
+    expect((await world.muster(["diff", "latin", "--stat"])).stdout).toContain("1 file changed");
+    const { diff } = JSON.parse((await world.muster(["diff", "broken", "--json"])).stdout);
+    expect(diff).toMatchObject({ task: `${run}/broken` });
+    expect(diff.text).toContain("+broken");
+  });
+
+  test("`complete` knows the runs and tasks that there are", async () => {
+    expect((await world.muster(["complete", "runs"])).stdout).toBe(`${run}\n`);
+    expect(lines(await world.muster(["complete", "targets"]))).toContain(`${run}/latin`);
+  });
+
+  test("`clean` shows what would go, spares what is in use, and leaves everything behind a ref", async () => {
+    const plan = JSON.parse((await world.muster(["clean", "--dry-run", "--json"])).stdout);
+    const [item] = plan.clean.items;
+    expect(plan.clean.items).toMatchObject([{ run, task: "broken", blocked: null }]);
+    expect(await faultOf(["uninstall"])).toMatchObject({
+      exit: 1,
+      code: "refused",
+      remedy: "To see what would be removed, run muster clean --dry-run",
+    });
+    writeFileSync(join(item.worktree, "mine.md"), "left by a person\n");
+    await expectSpared(item.worktree);
+    const { code, stdout } = await world.muster(["clean", "broken"]);
+    expect([code, stdout]).toEqual([
+      0,
+      `✓ removed ${item.worktree}\n  its content stays in ${item.ref}\n`,
+    ]);
+    expect(existsSync(item.worktree)).toBe(false);
+    expect(await world.git("show", `${item.ref}:mine.md`)).toBe("left by a person");
+    expect(await world.git("worktree", "list")).not.toContain("\n");
+    expect((await world.muster(["show", "broken"])).stdout).not.toContain(item.worktree);
+    expect((await world.muster(["clean", "--dry-run"])).stdout).toBe("nothing to clean\n");
+  });
+
+  test("`retry` tries again what failed, from the target as it is now", async () => {
+    await world.muster(["retry", "broken"]);
+    const detail = await world.settled(run);
+    expect(taskOf(detail, "broken")).toMatchObject({ state: "failed", attempts: 2 });
+    expect(await world.git("rev-parse", "main~1")).toBe(base);
+  });
+
+  test("`attach` opens a kept worktree on its session and leaves the task as it is", async () => {
+    const { worktree } = taskOf(await world.api.run(run), "broken");
+    const { code, stderr } = await world.muster(["attach", "broken"]);
+    expect([code, stderr]).toEqual([
+      0,
+      `◎ claude on ${run}/broken, in ${worktree}; leave it to go on\n`,
+    ]);
+    expect(taskOf(await world.api.run(run), "broken").state).toBe("failed");
+    expect(await faultOf(["attach", "latin"]).catch(() => null)).toBe(null);
+    const refused = await world.muster(["attach", "latin"]);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      `✗ ${run}/latin is landed and has no worktree any more\n↳ To see what it did, run muster logs ${run}/latin\n`,
+    ]);
+    await world.muster(["clean"]);
+  });
+});
+
+/** A worktree stays while a process works in it, and while a person has locked it. */
+async function expectSpared(worktree: string): Promise<void> {
+  const argv = ["sh", "-c", "echo begun; read line"] as const;
+  const { spawn } = await import("node:child_process");
+  const child = spawn(argv[0], argv.slice(1), { cwd: worktree, stdio: ["pipe", "pipe", "ignore"] });
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  const busy = await world.muster(["clean"]);
+  expect([busy.code, busy.stdout]).toEqual([
+    1,
+    `✗ kept ${worktree}: process ${child.pid} works in it; leave it first\n`,
+  ]);
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.stdin.end();
+  await gone;
+  await world.git("worktree", "unlock", worktree);
+  await world.git("worktree", "lock", "--reason", "mine", worktree);
+  expect((await world.muster(["clean"])).stdout).toContain("it is locked (mine)");
+  await world.git("worktree", "unlock", worktree);
+}
