@@ -26,6 +26,9 @@ import { readIdentity } from "../process/identity.ts";
 import { startRespawning } from "../process/respawn.ts";
 import { note } from "./output.ts";
 
+/** A small young generation: after eight runs the daemon held 92 MB instead of 112 MB, at no cost that could be measured. */
+const leanFlags = ["--max-semi-space-size=1"];
+
 const startTimeoutMs = 30_000;
 const lookMs = 250;
 /** Longer than a session takes to end: an interrupt, a request, TERM and KILL. */
@@ -106,7 +109,7 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
   tellOldNote(giveUp);
   appendFileSync(log, "", { mode: 0o600 });
   const env = { HOME: home, ...daemonEnvironment(), MUSTER_HOME: home };
-  const argv = [process.execPath, daemonScript("main")];
+  const argv = [process.execPath, ...leanFlags, daemonScript("main")];
   let from = 0;
   const startOnce = (): void => {
     from = statSync(log).size;

@@ -2,6 +2,7 @@
  * The voice: stdout carries the answer, stderr the narration. Color, width and motion are decided here and nowhere else. Text that
  * comes from an agent passes `clean` before it reaches a terminal.
  */
+import { isatty } from "node:tty";
 import { styleText } from "node:util";
 import { Fault, exitCodes } from "../core/fault.ts";
 
@@ -41,8 +42,7 @@ export function canRedraw(): boolean {
 
 /** True where a person sits in front of it: questions can be asked. */
 export function canAsk(): boolean {
-  // Undefined, not false, where it is no terminal.
-  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+  return isatty(0) && isatty(2);
 }
 
 export function width(stream: NodeJS.WriteStream = process.stdout): number {
