@@ -90,7 +90,12 @@ export type AttemptEvent =
       readonly basis: Readonly<Record<TaskKey, Sha>>;
     } & OfAttempt)
   | ({ readonly type: "attempt.provisioned"; readonly worktree: Worktree } & OfAttempt)
-  | ({ readonly type: "attempt.provision_failed"; readonly why: string } & OfAttempt)
+  | ({
+      readonly type: "attempt.provision_failed";
+      readonly why: string;
+      /** Made, but not ready to work in. */
+      readonly worktree?: Worktree;
+    } & OfAttempt)
   | ({ readonly type: "attempt.cancel_requested" } & OfAttempt)
   | ({ readonly type: "attempt.parked"; readonly park: Park } & OfAttempt)
   | ({ readonly type: "attempt.unparked" } & OfAttempt)

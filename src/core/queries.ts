@@ -73,6 +73,11 @@ export function openAsks(attempt: Attempt): Attempt["asks"] {
   return attempt.asks.filter((ask) => ask.answer === null);
 }
 
+/** True where its worktree may be being made right now: what comes of it is recorded before anything else. */
+export function mayBeMade({ phase, park }: Attempt): boolean {
+  return phase.at === "provisioning" && park === null;
+}
+
 /** The oldest open question of muster itself: it waits for a person's word, not for a session. */
 export function ownAsk(attempt: Attempt): Ask | undefined {
   return openAsks(attempt).find(({ tool }) => tool === null);

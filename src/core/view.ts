@@ -120,10 +120,10 @@ function rests({ phase, slot }: Attempt): boolean {
       return !phase.admitted;
     case "queued":
       return phase.step.is === "waiting";
-    case "provisioning":
     case "idle":
     case "verified":
       return true;
+    case "provisioning":
     case "settling":
     case "ending":
     case "ended":

@@ -75,6 +75,8 @@ export interface Walk {
   merge(key: TaskKey, name: string, target?: string): string[];
   land(key: TaskKey): string[];
   retire(key: TaskKey): string[];
+  /** Stops a task whose worktree is not made yet, to its final end. */
+  cancel(key: TaskKey): string[];
   /** Everything, from a new attempt to a retired one. */
   finish(key: TaskKey): void;
 }
@@ -135,6 +137,10 @@ export function walk(d: Drive): Walk {
       return d.see(key, { saw: "landed", commit, followed: null });
     },
     retire: (key) => d.see(key, { saw: "retired", ref: null }),
+    cancel(key) {
+      d.command({ type: "stop", run: d.attempt(key).run, task: key });
+      return d.see(key, { saw: "provision_failed", why: "stopped", retry: true });
+    },
     finish(key) {
       self.prove(key);
       self.exit(key);

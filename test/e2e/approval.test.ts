@@ -41,7 +41,9 @@ test("a result that is rejected goes back with the reason, and its next commit i
     steps: [write("a.txt", "good, louder\n"), commit("Louder"), say("Done.")],
   };
   const steps = [write("a.txt", "good\n"), commit("Add a"), say("Done.")];
-  const plan = world.plan([{ id: "a", prompt: prompt("Add a.", steps, [again]), approval: "required" }]);
+  const plan = world.plan([
+    { id: "a", prompt: prompt("Add a.", steps, [again]), approval: "required" },
+  ]);
   const run = await world.start(plan);
   const first = taskOf(await world.until(run, waits), "a").head;
   await world.command({ type: "reject", run, task: "a", because: "say it louder" });
@@ -76,7 +78,10 @@ test("an accepted proposal that is red does not land, whatever was approved", as
   const run = await world.start(world.plan([{ id: "a", prompt: bad, limits: { fixes: 0 } }]));
   await world.until(run, waits);
   await world.command({ type: "approve", run, task: "a", gate: true });
-  expect(taskOf(await world.settled(run), "a")).toMatchObject({ state: "failed", reason: "gate_failed" });
+  expect(taskOf(await world.settled(run), "a")).toMatchObject({
+    state: "failed",
+    reason: "gate_failed",
+  });
 });
 
 test("a plain yes lands without a gate, and the landing says so", async () => {
@@ -91,7 +96,12 @@ test("a plain yes lands without a gate, and the landing says so", async () => {
 
 test("--yes accepts the proposed gate before the first start", async () => {
   world = await openWorld({ files: ungated });
-  const { code, stdout, stderr } = await world.muster(["run", "--json", "--yes", world.plan([addA])]);
+  const { code, stdout, stderr } = await world.muster([
+    "run",
+    "--json",
+    "--yes",
+    world.plan([addA]),
+  ]);
   expect(stderr).toContain("make test");
   expect([code, statesOf(JSON.parse(stdout))]).toEqual([0, { a: "landed" }]);
   expect(taskOf(JSON.parse(stdout), "a").gates[0]).toMatchObject({ command: "make test", exit: 0 });

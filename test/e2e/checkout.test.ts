@@ -30,7 +30,10 @@ test("changes of the person in other files are kept while the checkout follows, 
   expect(stderr).toContain("2 uncommitted files");
   expect(here("line.md")).toBe("from a\n");
   expect(await world.git("status", "--porcelain")).toBe(" M notes.md\n?? scratch.md");
-  expect([here("notes.md"), here("scratch.md")]).toEqual(["mine, not committed\n", "mine, untracked\n"]);
+  expect([here("notes.md"), here("scratch.md")]).toEqual([
+    "mine, not committed\n",
+    "mine, untracked\n",
+  ]);
   expect(await world.git("show", "main:notes.md")).toBe("start");
 });
 
@@ -55,7 +58,9 @@ test("a change of the person in the same file holds the landing up, untouched, u
 test("an untracked file of the person where a new one goes is not written over", async () => {
   world = await openWorld({ files });
   writeFileSync(join(world.repo, "new.md"), "mine\n");
-  const plan = world.plan([{ id: "a", prompt: writeAndCommit({ "new.md": "from a\n" }, "Add new") }]);
+  const plan = world.plan([
+    { id: "a", prompt: writeAndCommit({ "new.md": "from a\n" }, "Add new") },
+  ]);
   const run = await world.start(plan);
   await world.until(run, (detail) => taskOf(detail, "a").reason === "checkout");
   expect(here("new.md")).toBe("mine\n");

@@ -51,13 +51,22 @@ async function faultOf(args: readonly string[], options: Parameters<World["muste
   };
 }
 
+/** Exit code, what is wrong and what helps, as a person reads it. */
+async function refusalOf(args: readonly string[], options: Parameters<World["muster"]>[1] = {}) {
+  const { code, stderr } = await world.muster(args, options);
+  return [code, ...stderr.trimEnd().split("\n").slice(-2)];
+}
+
 const lines = ({ stdout }: Result): readonly string[] => stdout.trimEnd().split("\n");
 
 describe("without a daemon", () => {
   test("`host status` says that none runs and starts none", async () => {
     const { code, stderr } = await world.muster(["host", "status"]);
     expect([code, stderr]).toEqual([69, "✗ no daemon runs\n↳ To start it, run muster ls\n"]);
-    expect(await faultOf(["host", "status"])).toMatchObject({ exit: 69, code: "daemon_unreachable" });
+    expect(await faultOf(["host", "status"])).toMatchObject({
+      exit: 69,
+      code: "daemon_unreachable",
+    });
     expect(existsSync(join(world.state, "ledger.db"))).toBe(false);
   });
 
@@ -94,7 +103,11 @@ describe("without a daemon", () => {
     });
     expect(user).toContainEqual({ key: "auth", value: "auto", from: "default" });
     expect(project).toMatchObject({ root: world.repo, target: "main" });
-    expect(project.rows).toContainEqual({ key: "gate", value: ["sh test.sh"], from: "muster.yaml:1" });
+    expect(project.rows).toContainEqual({
+      key: "gate",
+      value: ["sh test.sh"],
+      from: "muster.yaml:1",
+    });
     expect(project.rows).toContainEqual({
       key: "limits.minutes",
       value: 9,
@@ -230,11 +243,10 @@ describe("a run", () => {
       `◎ claude on ${run}/broken, in ${worktree}; leave it to go on\n`,
     ]);
     expect(taskOf(await world.api.run(run), "broken").state).toBe("failed");
-    expect(await faultOf(["attach", "latin"]).catch(() => null)).toBe(null);
-    const refused = await world.muster(["attach", "latin"]);
-    expect([refused.code, refused.stderr]).toEqual([
+    expect(await refusalOf(["attach", "latin"])).toEqual([
       1,
-      `✗ ${run}/latin is landed and has no worktree any more\n↳ To see what it did, run muster logs ${run}/latin\n`,
+      `✗ ${run}/latin is landed and has no worktree any more`,
+      `↳ To see what it did, run muster logs ${run}/latin`,
     ]);
     await world.muster(["clean"]);
   });
@@ -259,3 +271,277 @@ async function expectSpared(worktree: string): Promise<void> {
   expect((await world.muster(["clean"])).stdout).toContain("it is locked (mine)");
   await world.git("worktree", "unlock", worktree);
 }
+
+describe("a person's word", () => {
+  let run: string;
+
+  beforeAll(async () => {
+    const louder = {
+      match: /rejected: say it louder/,
+      steps: [write("r.txt", "good, louder\n"), commit("Louder"), say("Done.")],
+    };
+    const question = [ask("Which one?", ["first", "second"]), ...addSteps("q"), say("Done.")];
+    run = await world.start(
+      world.plan(
+        [
+          asking("p"),
+          { id: "q", prompt: prompt("Add q.", question) },
+          good("g", { approval: "required" }),
+          { id: "r", prompt: prompt("Add r.", [...addSteps("r")], [louder]), approval: "required" },
+        ],
+        { limits: { parallel: 4 } },
+      ),
+    );
+    await isAsking(run, 4);
+  });
+
+  test("is not guessed: with several questions a verb lists them and ends with 2", async () => {
+    const { code, stderr } = await world.muster(["answer", "--allow"]);
+    expect(code).toBe(2);
+    for (const key of ["p", "q", "g", "r"]) expect(stderr).toContain(`▲ ${run}/${key} asks (`);
+    expect(stderr).toContain("✗ 4 questions are open, expected run/task\n↳ ");
+    expect((await world.muster(["approve"])).code).toBe(2);
+    expect((await world.muster(["ls"])).stdout).toContain(`▲ ${run}/p asks (permission)`);
+  });
+
+  test("is refused where it does not fit", async () => {
+    expect(await refusalOf(["approve", "p"])).toEqual([
+      1,
+      `✗ ${run}/p has no open approval`,
+      `↳ To see what it does, run muster show ${run}/p`,
+    ]);
+    expect((await refusalOf(["answer", "q", "--allow"])).slice(0, 2)).toEqual([
+      2,
+      `✗ ${run}/q asks a question, expected its answer in words`,
+    ]);
+    expect((await refusalOf(["answer", "q"])).slice(0, 2)).toEqual([2, "✗ no answer given"]);
+    expect((await refusalOf(["reject", "r"]))[0]).toBe(2);
+    expect((await refusalOf(["answer", "p", "--id", "other", "--allow"]))[0]).toBe(1);
+  });
+
+  test("reaches what it is for: approve, reject, answer in words, and the only question without an address", async () => {
+    expect((await world.muster(["approve", `${run}/g`])).stdout).toBe(`✓ approved ${run}/g\n`);
+    const first = taskOf(await world.api.run(run), "r").head;
+    expect((await world.muster(["reject", "--because", "say it louder"])).code).toBe(0);
+    expect((await world.muster(["answer", "q", "take the second"])).code).toBe(0);
+    await world.until(run, (detail) => {
+      const { head, asking: open } = taskOf(detail, "r");
+      return open !== null && head !== first;
+    });
+    expect((await world.muster(["approve"])).stdout).toBe(`✓ approved ${run}/r\n`);
+    await world.until(run, (detail) => taskOf(detail, "q").state === "landed");
+    expect((await world.muster(["answer", "--allow"])).stdout).toBe(`✓ answered ${run}/p\n`);
+    expect((await world.settled(run)).run.state).toBe("succeeded");
+    expect(await world.git("show", "main:r.txt")).toBe("good, louder");
+    expect((await world.muster(["logs", "q"])).stdout).toContain("Which one?");
+    expect((await refusalOf(["answer", "--allow"])).slice(0, 2)).toEqual([
+      2,
+      "✗ no question is open",
+    ]);
+  });
+});
+
+const addSteps = (id: string) => [write(`${id}.txt`, "good\n"), commit(`Add ${id}`)];
+
+describe("steering", () => {
+  let run: string;
+  const goOn = { match: /paused|interrupted/, steps: [...addSteps("more"), say("Went on.")] };
+  const told = { match: /and a told\.txt/, steps: [...addSteps("told"), say("Added it.")] };
+
+  beforeAll(async () => {
+    const tasks = [held("s", "s", [goOn]), held("t", "t", [told]), held("u", "u")];
+    run = await world.start(world.plan(tasks));
+    for (const name of ["s", "t", "u"]) await world.held(name);
+  });
+
+  test("`tell` reaches a session in the middle of its round", async () => {
+    expect((await world.muster(["tell", "t", "and", "a", "told.txt"])).stdout).toBe(
+      `✓ told ${run}/t\n`,
+    );
+    const following = world.muster(["logs", "-f", "t"]);
+    world.letGo("t");
+    const { stdout } = await following;
+    expect(stdout).toContain("▷ and a told.txt\n");
+    expect(stdout).toContain("Added it.");
+    expect(await world.git("show", "main:told.txt")).toBe("good");
+  });
+
+  test("`pause --now` holds a task until `resume`", async () => {
+    expect((await world.muster(["pause", `${run}/s`, "--now"])).stdout).toBe(`✓ paused ${run}/s\n`);
+    await world.until(run, (detail) => taskOf(detail, "s").state === "paused");
+    expect((await world.muster(["resume", "s", "--usd", "9"])).stdout).toBe(`✓ resumed ${run}/s\n`);
+    await world.until(run, (detail) => taskOf(detail, "s").state === "landed");
+    expect((await world.api.run(run)).usd).toBe(9);
+  });
+
+  test("`stop` cancels, and a settled run can't be steered any more", async () => {
+    expect((await world.muster(["stop", "u"])).stdout).toBe(`✓ canceled ${run}/u\n`);
+    expect((await world.settled(run)).run.state).toBe("canceled");
+    expect((await refusalOf(["pause", run])).slice(0, 2)).toEqual([1, `✗ no open run ${run}`]);
+    expect((await refusalOf(["tell", "s", "hello"]))[0]).toBe(1);
+  });
+
+  test("`attach` takes a live session over and gives it back", async () => {
+    const plan = world.plan([held("v", "v", [goOn])]);
+    const id = await world.start(plan);
+    await world.held("v");
+    const { code, stderr } = await world.muster(["attach", "v"]);
+    expect([code, lines({ code, stderr, stdout: stderr })]).toEqual([
+      0,
+      [
+        `◎ ${id}/v is paused, waiting for its session to end`,
+        expect.stringMatching(`^◎ claude on ${id}/v, in .*; leave it to go on$`),
+        `◎ muster goes on with ${id}/v`,
+      ],
+    ]);
+    const events = await world.events(id, ({ type }) => type === "run.settled");
+    const types = events.map(({ type }) => type);
+    expect(types.indexOf("task.paused")).toBeLessThan(types.indexOf("session.exited"));
+    expect(types.indexOf("session.exited")).toBeLessThan(types.indexOf("task.resumed"));
+    expect(taskOf(await world.api.run(id), "v").state).toBe("landed");
+  });
+});
+
+describe("errors", () => {
+  const oneTask = () => world.plan([good("z")]);
+
+  test("of the command line name the word and what it may have been meant for", async () => {
+    expect(await refusalOf(["wacth"])).toEqual([
+      2,
+      "✗ unknown command 'wacth', did you mean watch?",
+      "↳ muster --help",
+    ]);
+    expect(await refusalOf(["run", "plna.yaml"])).toEqual([
+      2,
+      "✗ no file plna.yaml",
+      expect.stringContaining('muster run --prompt "plna.yaml"'),
+    ]);
+    expect(await faultOf(["show", "zzzz/a"])).toMatchObject({
+      exit: 1,
+      code: "not_found",
+      message: "no run zzzz",
+    });
+    expect(await faultOf(["logs", "nothing"])).toMatchObject({ exit: 1, code: "not_found" });
+    const [id] = (await world.api.runs(1)).map((run) => run.id);
+    expect(await faultOf(["logs", `${id}/vv`])).toMatchObject({
+      exit: 1,
+      message: `no task vv in ${id} (did you mean v?)`,
+      remedy: `To see its tasks, run muster show ${id}`,
+    });
+  });
+
+  test("of a plan come with file and line", async () => {
+    const path = join(world.root, "plans", "bad.yaml");
+    writeFileSync(path, "version: 1\ntasks:\n  - id: a\n    prompt: x\n    need: [b]\n");
+    const fault = await faultOf(["plan", path]);
+    expect(fault).toMatchObject({ exit: 2, code: "bad_plan" });
+    expect(fault.message).toContain("bad.yaml:5");
+  });
+
+  test("of a folder say what is missing in it", async () => {
+    const [none, empty] = ["none", "empty"].map((name) => join(world.root, name));
+    mkdirSync(none ?? "");
+    await world.gitIn(world.root, "init", "-q", empty ?? "");
+    const plan = oneTask();
+    expect(await faultOf(["plan", plan], { cwd: none ?? "" })).toMatchObject({
+      code: "not_a_repository",
+      remedy: "git init",
+    });
+    expect(await faultOf(["plan", plan], { cwd: empty ?? "" })).toMatchObject({
+      code: "no_commits",
+      remedy: 'git add -A && git commit -m "Start"',
+    });
+    await world.git("checkout", "-q", "--detach");
+    expect(await faultOf(["plan", plan])).toMatchObject({
+      code: "detached_head",
+      remedy: "muster run --target main …",
+    });
+    await world.git("checkout", "-q", "main");
+  });
+
+  test("of the machine say what to install", async () => {
+    const plan = oneTask();
+    const dir = join(world.root, "config", "muster");
+    mkdirSync(dir, { recursive: true });
+    const env = { XDG_CONFIG_HOME: join(world.root, "config") };
+    const install = "npm install --global @anthropic-ai/claude-code";
+    writeFileSync(join(dir, "config.yaml"), "claude: /nowhere/claude\n");
+    expect(await faultOf(["plan", plan], { env })).toMatchObject({
+      exit: 69,
+      code: "no_claude",
+      remedy: install,
+    });
+    const old = join(world.root, "old-claude");
+    writeFileSync(old, "#!/bin/sh\necho '1.0.0 (Claude Code)'\n", { mode: 0o755 });
+    writeFileSync(join(dir, "config.yaml"), `claude: ${old}\n`);
+    expect(await faultOf(["plan", plan], { env })).toMatchObject({
+      code: "no_claude",
+      remedy: `${install}@latest`,
+    });
+    const login = await faultOf(["plan", plan], { env: { ANTHROPIC_API_KEY: undefined } });
+    expect(login).toMatchObject({ exit: 69, code: "no_login" });
+    expect(login.remedy).toContain("claude setup-token");
+    const bin = join(world.root, "old-git");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "git"), "#!/bin/sh\necho git version 2.30.0\n", { mode: 0o755 });
+    const path = `${bin}:${world.env["PATH"]}`;
+    expect(await faultOf(["plan", plan], { env: { PATH: path } })).toMatchObject({
+      exit: 69,
+      code: "git_too_old",
+    });
+    expect((await world.muster(["doctor"], { env: { PATH: path } })).stdout).toContain(
+      "✗ git        git version 2.30.0, 2.39 or later is needed",
+    );
+  });
+
+  test("of muster's own folder say how to use another one", async () => {
+    const file = join(world.root, "a-file");
+    writeFileSync(file, "");
+    const below = { MUSTER_HOME: join(file, "m") };
+    expect(await faultOf(["ls"], { env: below })).toMatchObject({
+      exit: 69,
+      code: "unwritable",
+      remedy: expect.stringContaining("export MUSTER_HOME="),
+    });
+    expect((await world.muster(["doctor"], { env: below })).code).toBe(1);
+    const taken = join(world.root, "taken");
+    mkdirSync(join(taken, "muster.sock"), { recursive: true });
+    expect(await faultOf(["ls"], { env: { MUSTER_HOME: taken } })).toMatchObject({
+      exit: 69,
+      code: "unwritable",
+      message: expect.stringContaining("it is no socket"),
+    });
+  });
+});
+
+describe("leaving", () => {
+  test("`uninstall` shows what goes and what stays, and then does just that", async () => {
+    await world.muster(["clean"]);
+    const dry = JSON.parse((await world.muster(["uninstall", "--dry-run", "--json"])).stdout);
+    const { home, remove, stays, openRuns, kept } = dry.uninstall;
+    expect([home, openRuns, kept]).toEqual([world.state, [], []]);
+    const paths = remove.map(({ path }: { path: string }) => path);
+    expect(paths).toContain(join(world.state, "ledger.db"));
+    expect(stays).toMatchObject([{ project: world.repo }]);
+    expect(existsSync(join(world.state, "ledger.db"))).toBe(true);
+    const refs = await world.git("for-each-ref", "--format=%(refname)");
+    const { code, stdout } = await world.muster(["uninstall"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`✓ removed ${world.state}\n`);
+    expect(existsSync(world.state)).toBe(false);
+    expect(await world.git("for-each-ref", "--format=%(refname)")).toBe(refs);
+    expect(refs.split("\n").filter((ref) => ref.startsWith("refs/muster/")).length).toBe(
+      stays[0].refs,
+    );
+    expect(await world.git("worktree", "list")).not.toContain("\n");
+  });
+
+  test("`host stop` ends the daemon and returns when it is gone", async () => {
+    await world.muster(["ls"]);
+    const { host } = JSON.parse((await world.muster(["host", "status", "--json"])).stdout);
+    expect(Object.keys(host)).toEqual(["pid", "version", "socket", "sessions"]);
+    expect((await world.muster(["host", "stop"])).stdout).toBe("✓ the daemon has ended\n");
+    expect(existsSync(`/proc/${host.pid}`)).toBe(false);
+    expect((await world.muster(["host", "stop"])).stderr).toBe("◎ no daemon runs\n");
+  });
+});

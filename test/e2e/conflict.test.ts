@@ -35,7 +35,10 @@ test("a conflict goes back to the session that came second, and its resolution l
   expect(statesOf(detail)).toEqual({ a: "landed", b: "landed" });
   expect(await world.git("show", "main:line.md")).toBe("from a and b");
   const events = await world.events(run, ({ type }) => type === "run.settled");
-  expect(events.find((event) => event.type === "merge.conflicted")).toMatchObject({ task: "b", paths: ["line.md"] });
+  expect(events.find((event) => event.type === "merge.conflicted")).toMatchObject({
+    task: "b",
+    paths: ["line.md"],
+  });
   const heads = taskOf(detail, "b").gates.filter(({ on }) => on === "head");
   expect(heads).toHaveLength(2);
 });
@@ -48,5 +51,8 @@ test("a conflict that the session does not settle asks a person, and nothing of 
   expect(detail.run.state).toBe("needs_attention");
   expect(await world.git("show", "main:line.md")).toBe("from a");
   await world.command({ type: "reject", run, task: "b", because: "not needed any more" });
-  expect(taskOf(await world.settled(run), "b")).toMatchObject({ state: "failed", reason: "conflict" });
+  expect(taskOf(await world.settled(run), "b")).toMatchObject({
+    state: "failed",
+    reason: "conflict",
+  });
 });

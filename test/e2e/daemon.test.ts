@@ -35,7 +35,8 @@ test("many commands at once start one daemon", async () => {
   const started = await Promise.all([1, 2, 3, 4].map(() => world.muster(["ls", "--json"])));
   expect(started.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
   // Those that came second are still finding out.
-  const daemons = () => world.processes().filter((line) => /^\d+ \S*node \S*daemon\/main/.test(line));
+  const daemons = () =>
+    world.processes().filter((line) => /^\d+ \S*node .*daemon\/main/.test(line));
   await expect.poll(() => daemons().length, { timeout: 30_000 }).toBe(1);
   expect(daemons()[0]).toContain(`${(await world.api.version()).pid} `);
 });
@@ -78,7 +79,12 @@ function leavesBytes(id: string) {
 
 /** `left.bin` in the newest snapshot, as hex. */
 async function keptBytes(): Promise<string> {
-  const refs = await world.git("for-each-ref", "--sort=-version:refname", "--format=%(refname)", "refs/muster/attempts");
+  const refs = await world.git(
+    "for-each-ref",
+    "--sort=-version:refname",
+    "--format=%(refname)",
+    "refs/muster/attempts",
+  );
   const [newest = ""] = refs.split("\n");
   const shown = await runCommand({
     argv: ["git", "cat-file", "blob", `${newest}:left.bin`],
@@ -106,10 +112,7 @@ test("a run that is paused at once keeps its work, and goes on in the same sessi
   const run = await world.start(world.plan([leavesBytes("a")]));
   await world.held("a");
   await world.command({ type: "pause", run, task: null, interrupt: true });
-  const paused = await world.until(
-    run,
-    (now) => taskOf(now, "a").state === "paused",
-  );
+  const paused = await world.until(run, (now) => taskOf(now, "a").state === "paused");
   const left = join(taskOf(paused, "a").worktree ?? "", "left.bin");
   expect(readFileSync(left, "hex")).toBe(bytes.toString("hex"));
   expect((await world.api.host()).sessions).toEqual([]);
@@ -124,12 +127,16 @@ test("a run that is paused at once keeps its work, and goes on in the same sessi
 
 test("a run that is paused lets the round end and starts nothing new", async () => {
   world = await openWorld();
-  const run = await world.start(world.plan([leavesBytes("a"), { ...leavesBytes("b"), needs: ["a"] }]));
+  const run = await world.start(
+    world.plan([leavesBytes("a"), { ...leavesBytes("b"), needs: ["a"] }]),
+  );
   await world.held("a");
   await world.command({ type: "pause", run, task: null, interrupt: false });
   world.letGo("a");
   world.letGo("b");
-  const paused = await world.until(run, ({ run: now }) => now.tasks.every(({ state }) => state === "paused"));
+  const paused = await world.until(run, ({ run: now }) =>
+    now.tasks.every(({ state }) => state === "paused"),
+  );
   expect(paused.tasks.map(({ attempts }) => attempts.length)).toEqual([1, 0]);
   expect(await world.git("log", "--format=%s", "main")).toBe("start");
   await world.command({ type: "resume", run, task: null, usd: null, ...world.caller });

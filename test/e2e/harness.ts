@@ -67,11 +67,7 @@ export interface World {
   git(...args: readonly string[]): Promise<string>;
   gitIn(dir: string, ...args: readonly string[]): Promise<string>;
   /** The run once `holds`; a daemon that is being restarted is waited for. */
-  until(
-    run: string,
-    holds: (detail: RunDetail) => boolean,
-    timeoutMs?: number,
-  ): Promise<RunDetail>;
+  until(run: string, holds: (detail: RunDetail) => boolean, timeoutMs?: number): Promise<RunDetail>;
   /** The run once nothing is left to do for it. */
   settled(run: string, timeoutMs?: number): Promise<RunDetail>;
   /** All events of the run up to the first one behind `after` that fits. */

@@ -21,7 +21,9 @@ afterEach(async () => {
 
 /** Canaries that sang, by name. Those of git sing outside of sessions and gates only: inside, git is the session's own. */
 const sung = (): readonly string[] =>
-  readdirSync(join(world.root, "flags")).filter((name) => name.startsWith("canary-")).toSorted();
+  readdirSync(join(world.root, "flags"))
+    .filter((name) => name.startsWith("canary-"))
+    .toSorted();
 
 function silence(): void {
   for (const name of sung()) rmSync(join(world.root, "flags", name));
@@ -32,7 +34,14 @@ const canary = (name: string): string => `touch "$HOME/../flags/canary-${name}"`
 const gitCanary = (name: string): string =>
   `sh -c '[ -n "$MUSTER_ATTEMPT$MUSTER_GATE" ] || ${canary(name)}; cat'`;
 
-const gitHooks = ["post-checkout", "post-commit", "post-merge", "post-index-change", "reference-transaction", "pre-commit"];
+const gitHooks = [
+  "post-checkout",
+  "post-commit",
+  "post-merge",
+  "post-index-change",
+  "reference-transaction",
+  "pre-commit",
+];
 
 /** What a repository can ship for Claude Code. */
 function shipped(url: string): Record<string, string> {
@@ -54,7 +63,8 @@ function shipped(url: string): Record<string, string> {
 /** What a session can write into the shared configuration, to catch whoever runs git next. */
 async function plantGitConfig(): Promise<void> {
   const hooks = join(world.root, "flags", "hooks");
-  const sing = (name: string): string => `#!/bin/sh\n[ -n "$MUSTER_ATTEMPT$MUSTER_GATE" ] || ${canary(`hook-${name}`)}\n`;
+  const sing = (name: string): string =>
+    `#!/bin/sh\n[ -n "$MUSTER_ATTEMPT$MUSTER_GATE" ] || ${canary(`hook-${name}`)}\n`;
   writeFiles(hooks, Object.fromEntries(gitHooks.map((name) => [name, sing(name)])));
   for (const name of gitHooks) chmodSync(join(hooks, name), 0o755);
   const settings = {
@@ -72,19 +82,33 @@ async function plantGitConfig(): Promise<void> {
 test("a repository that ships hooks, helpers, servers and drivers runs none of them by muster's hand", async () => {
   thief = await startModel();
   world = await openWorld({ real: true, files: shipped(thief.url) });
+  // A checkout that follows is moved with the filters that the person's own git would run; here none has to.
+  await world.git("checkout", "-q", "-b", "mine");
   await plantGitConfig();
   silence();
+  // Whichever of the two comes second has the conflict.
   const settles = {
     match: /conflicts with/,
-    steps: [bash("git merge -q main || true"), write("line.md", "both\n"), commit("Both"), say("Done.")],
+    steps: [
+      bash("git merge -q main || true"),
+      write("line.md", "both\n"),
+      commit("Both"),
+      say("Done."),
+    ],
   };
-  const steps = [write("line.md", "from b\n"), commit("B"), say("Done.")];
-  const plan = world.plan([
-    { id: "a", prompt: writeAndCommit({ "line.md": "from a\n", "a.md": "new\n" }, "A") },
-    { id: "b", prompt: prompt("Change the line.", steps, [settles]), runner: "claude-sdk" },
-    { id: "c", needs: ["a"], prompt: writeAndCommit({ "c.txt": "good\n" }, "C") },
-  ], { defaults: { permissions: { allow: ["Bash"] } } });
-  const { code, stdout } = await world.muster(["run", "--json", plan]);
+  const changes = (id: string): string => {
+    const steps = [write("line.md", `from ${id}\n`), commit(id), say("Done.")];
+    return prompt("Change the line.", steps, [settles]);
+  };
+  const plan = world.plan(
+    [
+      { id: "a", prompt: changes("a") },
+      { id: "b", prompt: changes("b"), runner: "claude-sdk" },
+      { id: "c", needs: ["a"], prompt: writeAndCommit({ "c.txt": "good\n" }, "C") },
+    ],
+    { defaults: { permissions: { allow: ["Bash"] } } },
+  );
+  const { code, stdout } = await world.muster(["run", "--json", "--target", "main", plan]);
   expect(statesOf(JSON.parse(stdout))).toEqual({ a: "landed", b: "landed", c: "landed" });
   await world.muster(["show", "--json"]);
   expect(sung()).toEqual([]);
@@ -101,14 +125,23 @@ async function expectGitAttacksWork(): Promise<void> {
   writeFiles(world.repo, { "line.md": "dirty\n" });
   await tried("status");
   await tried("diff");
-  await tried("-c", "diff.external=", "diff");
+  await tried("diff", "--no-ext-diff");
   await tried("commit", "-qam", "mine");
   await tried("worktree", "add", "-q", join(world.root, "flags", "control"), "HEAD~1");
   await tried("checkout", "-q", "-b", "other", "HEAD~1");
   writeFiles(world.repo, { "line.md": "other\n" });
   await tried("commit", "-qam", "other");
   await tried("merge", "-q", "main");
-  expect(sung()).toEqual(expect.arrayContaining(["canary-clean", "canary-external-diff", "canary-fsmonitor", "canary-merge", "canary-smudge", "canary-textconv"]));
+  expect(sung()).toEqual(
+    expect.arrayContaining([
+      "canary-clean",
+      "canary-external-diff",
+      "canary-fsmonitor",
+      "canary-merge",
+      "canary-smudge",
+      "canary-textconv",
+    ]),
+  );
   expect(sung().filter((name) => name.startsWith("canary-hook-")).length).toBeGreaterThan(2);
   silence();
 }

@@ -35,7 +35,12 @@ const bad: readonly (readonly [string, string, string | Buffer, RegExp])[] = [
   ["a cycle", "cycle.yaml", two("b", "a"), /a → b → a|b → a → b/],
   ["a need of itself", "itself.yaml", two("a", ""), /itself\.yaml:3: .*needs itself/],
   ["a need that is not there", "unknown.yaml", two("c", ""), /unknown\.yaml:3: .*c/],
-  ["an unknown key", "key.yaml", "version: 1\ntasks:\n  - { id: a, promt: x }\n", /key\.yaml:3: .*(promt|prompt)/],
+  [
+    "an unknown key",
+    "key.yaml",
+    "version: 1\ntasks:\n  - { id: a, promt: x }\n",
+    /key\.yaml:3: .*(promt|prompt)/,
+  ],
   ["no task", "none.yaml", "version: 1\ntasks: []\n", /none\.yaml:2: .*at least one task/],
   ["an empty file", "empty.yaml", "", /empty\.yaml/],
   [
@@ -44,9 +49,19 @@ const bad: readonly (readonly [string, string, string | Buffer, RegExp])[] = [
     "version: 1\ntasks:\n  - id: a\n    prompt: { file: gone.md }\n",
     /prompt\.yaml:4: .*gone\.md/,
   ],
-  ["text that is not UTF-8", "latin.yaml", Buffer.from("version: 1\nname: caf\xe9\n", "latin1"), /latin\.yaml is not UTF-8/],
+  [
+    "text that is not UTF-8",
+    "latin.yaml",
+    Buffer.from("version: 1\nname: caf\xe9\n", "latin1"),
+    /latin\.yaml is not UTF-8/,
+  ],
   ["broken YAML", "broken.yaml", "version: 1\ntasks: [\n", /broken\.yaml:\d+: /],
-  ["two tasks of one name", "twice.yaml", "version: 1\ntasks:\n  - { id: a, prompt: x }\n  - { id: a, prompt: x }\n", /twice\.yaml:4: /],
+  [
+    "two tasks of one name",
+    "twice.yaml",
+    "version: 1\ntasks:\n  - { id: a, prompt: x }\n  - { id: a, prompt: x }\n",
+    /twice\.yaml:4: /,
+  ],
 ];
 
 test("bad plans are refused with exit 2, a fault that names file and line, and nothing half started", async () => {

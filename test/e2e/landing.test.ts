@@ -48,7 +48,9 @@ test("a plan of six tasks lands whole on the real binary, by both runners, and l
   expect(await world.git("fsck", "--strict", "--no-dangling")).toBe("");
   expect(await world.git("status", "--porcelain")).toBe("");
   const files = (await world.git("ls-files")).split("\n");
-  expect(files).toEqual(["a", "b", "c", "d", "e", "f"].map((id) => `${id}.txt`).concat(["muster.yaml", "test.sh"]));
+  expect(files).toEqual(
+    ["a", "b", "c", "d", "e", "f"].map((id) => `${id}.txt`).concat(["muster.yaml", "test.sh"]),
+  );
   const notIgnored = listing(world.repo).filter((path) => !/^\.git(\/|$)/.test(path));
   expect(notIgnored).toEqual(files);
   expect(listing(world.home)).toEqual(homeBefore);
@@ -60,11 +62,20 @@ test("a plan of six tasks lands whole on the real binary, by both runners, and l
 
 /** One merge commit on the target a task, with trailers that name the run, the task and the gate. */
 async function expectOneLandingEach(run: { id: string }, ids: readonly string[]): Promise<void> {
-  const format = "%(trailers:key=Muster-Task,valueonly)%(trailers:key=Muster-Run,valueonly)%(trailers:key=Muster-Gate,valueonly)%P";
+  const format =
+    "%(trailers:key=Muster-Task,valueonly)%(trailers:key=Muster-Run,valueonly)%(trailers:key=Muster-Gate,valueonly)%P";
   const log = await world.git("log", "--first-parent", "-z", `--format=${format}`, "HEAD");
   // The first commit has neither trailers nor parents.
-  const landings = log.split("\0").filter((entry) => entry !== "").map((entry) => entry.split("\n"));
-  const named = landings.map(([task, id, gate, parents]) => [task, id, gate, parents?.split(" ").length]);
+  const landings = log
+    .split("\0")
+    .filter((entry) => entry !== "")
+    .map((entry) => entry.split("\n"));
+  const named = landings.map(([task, id, gate, parents]) => [
+    task,
+    id,
+    gate,
+    parents?.split(" ").length,
+  ]);
   expect(named.toSorted()).toEqual(ids.map((id) => [id, run.id, gateCommand, 2]));
 }
 
@@ -124,6 +135,16 @@ test("several tasks of one file each that stand on each other land in the order 
   );
   const { code } = await world.muster(["run", plan]);
   expect(code).toBe(0);
-  const order = await world.git("log", "--first-parent", "--reverse", "--format=%(trailers:key=Muster-Task,valueonly,separator=%x2C)");
-  expect(order.trim().split("\n").filter((line) => line !== "")).toEqual(ids);
+  const order = await world.git(
+    "log",
+    "--first-parent",
+    "--reverse",
+    "--format=%(trailers:key=Muster-Task,valueonly,separator=%x2C)",
+  );
+  expect(
+    order
+      .trim()
+      .split("\n")
+      .filter((line) => line !== ""),
+  ).toEqual(ids);
 });

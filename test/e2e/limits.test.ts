@@ -86,7 +86,10 @@ test("an attempt that is over its turns ends, and its work is kept", async () =>
   const detail = await world.settled(await world.start(plan));
   const task = taskOf(detail, "a");
   expect(task).toMatchObject({ state: "failed", reason: "budget_exhausted", landed: null });
-  const last = (await world.git("for-each-ref", "--format=%(refname)", "refs/muster/attempts")).split("\n").at(-1) ?? "";
+  const last =
+    (await world.git("for-each-ref", "--format=%(refname)", "refs/muster/attempts"))
+      .split("\n")
+      .at(-1) ?? "";
   expect(await world.git("ls-tree", "--name-only", last)).toContain("0.md");
 });
 
@@ -102,7 +105,9 @@ test("an attempt that is over its minutes ends, and nothing of it is left runnin
   world = await openWorld();
   const steps = [write("a.txt", "good\n"), bash(hold("a")), say("Done.")];
   const limited = { permissions: { allow: ["Bash"] }, limits: { minutes: 0.03 } };
-  const run = await world.start(world.plan([{ id: "a", prompt: prompt("Wait.", steps), ...limited }]));
+  const run = await world.start(
+    world.plan([{ id: "a", prompt: prompt("Wait.", steps), ...limited }]),
+  );
   const detail = await world.settled(run);
   expect(taskOf(detail, "a")).toMatchObject({ state: "failed", reason: "timed_out" });
   const running = world.processes().filter((line) => !/muster-respawn|daemon\/main/.test(line));

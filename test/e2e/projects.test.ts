@@ -30,7 +30,10 @@ test("a run over two projects lands in both and hands the promised file over", a
   const { code, stdout } = await world.muster(["run", "--json", plan]);
   const { run } = JSON.parse(stdout);
   expect([code, statesOf({ run })]).toEqual([0, { lib: "landed", app: "landed" }]);
-  expect([taskOf({ run }, "lib").project, taskOf({ run }, "app").project]).toEqual([world.repo, other]);
+  expect([taskOf({ run }, "lib").project, taskOf({ run }, "app").project]).toEqual([
+    world.repo,
+    other,
+  ]);
   expect(taskOf({ run }, "app").gates[0]?.command).toBe("test -e got.md");
   expect(await world.gitIn(other, "show", "main:got.md")).toBe("the interface");
   expect(await world.git("ls-files", "got.md")).toBe("");
@@ -105,7 +108,10 @@ test("what needs a failed task fails with it, what does not lands, and a retry o
 
   world.letGo("ok");
   await world.command({ type: "retry", run: run.id, task: null, ...world.caller });
-  const again = await world.until(run.id, ({ settled, run: now }) => settled && now.state !== "failed");
+  const again = await world.until(
+    run.id,
+    ({ settled, run: now }) => settled && now.state !== "failed",
+  );
   expect(statesOf(again)).toEqual({ a: "landed", b: "landed", c: "landed", d: "landed" });
   expect(again.run.state).toBe("succeeded");
   expect([taskOf(again, "a").attempts, taskOf(again, "b").attempts]).toEqual([2, 1]);

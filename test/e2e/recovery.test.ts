@@ -5,7 +5,15 @@ import { afterEach, expect, test } from "vitest";
 import type { Event } from "../../src/core/events.ts";
 import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import { type World, gateCommand, gateScript, hold, openWorld, statesOf, taskOf } from "./harness.ts";
+import {
+  type World,
+  gateCommand,
+  gateScript,
+  hold,
+  openWorld,
+  statesOf,
+  taskOf,
+} from "./harness.ts";
 
 let world: World;
 afterEach(() => world.close());
@@ -35,7 +43,9 @@ async function expectLandedOnce(run: string, ids: readonly string[]): Promise<re
 }
 
 function timesHeld(name: string): number {
-  return readFileSync(join(world.root, "flags", `${name}.held`), "utf8").trim().split("\n").length;
+  return readFileSync(join(world.root, "flags", `${name}.held`), "utf8")
+    .trim()
+    .split("\n").length;
 }
 
 test("a daemon killed while it provisions goes on where the setup is", async () => {

@@ -2,7 +2,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { lie, prompt, writeAndCommit, writeWithoutCommit } from "../../src/testing/model/behaviors.ts";
+import {
+  lie,
+  prompt,
+  writeAndCommit,
+  writeWithoutCommit,
+} from "../../src/testing/model/behaviors.ts";
 import { commit, say, write } from "../../src/testing/model/steps.ts";
 import { type World, gateCommand, openWorld, taskOf } from "./harness.ts";
 
@@ -63,14 +68,22 @@ test("work that an agent leaves uncommitted even when asked is committed by must
   const { code, run, task } = await runOne(writeWithoutCommit({ "a.txt": "good left\n" }));
   expect([code, task.state]).toEqual([0, "landed"]);
   expect(await reminders(run.id)).toBe(1);
-  expect(await world.git("log", "-1", "--format=%(trailers:key=Muster-Attempt,valueonly)%an", task.head ?? "")).toMatch(/^att_\w+_1\nPat$/);
+  expect(
+    await world.git(
+      "log",
+      "-1",
+      "--format=%(trailers:key=Muster-Attempt,valueonly)%an",
+      task.head ?? "",
+    ),
+  ).toMatch(/^att_\w+_1\nPat$/);
   expect(readFileSync(join(world.repo, "a.txt"), "utf8")).toBe("good left\n");
 });
 
 /** How often the session was told that something is not committed. */
 async function reminders(run: string): Promise<number> {
   const events = await world.events(run, ({ type }) => type === "run.settled");
-  return events.filter((event) => event.type === "message.queued" && event.kind === "commit").length;
+  return events.filter((event) => event.type === "message.queued" && event.kind === "commit")
+    .length;
 }
 
 test("an agent that changes nothing is done without a landing", async () => {

@@ -5,7 +5,7 @@ import { type Decision, endSession, queueMessage, windDown } from "./decision.ts
 import { Fault, never } from "../fault.ts";
 import type { AttemptId, RunId, TaskKey } from "../ids.ts";
 import type { Command } from "../inputs.ts";
-import { gateOf, openAsks, ownAsk, specOf } from "../queries.ts";
+import { gateOf, mayBeMade, openAsks, ownAsk, specOf } from "../queries.ts";
 import type { Answer, Ask, Attempt, Run, Task } from "../state.ts";
 
 export function decideCommand(d: Decision, command: Command): void {
@@ -81,13 +81,12 @@ function targets(
 function cancel(d: Decision, run: RunId, key: TaskKey, task: Task): void {
   if (task.state.is === "pending") d.emit({ type: "task.canceled", run, task: key });
   if (task.state.is !== "active") return;
-  const { phase, cancelRequested, park } = d.attempt(task.state.attempt);
+  const attempt = d.attempt(task.state.attempt);
+  const { phase, cancelRequested, park } = attempt;
   // A checkout in the way means that nothing has landed; any other landing may have.
   const landing =
     phase.at === "queued" && phase.step.is === "landing" && park?.reason !== "checkout";
-  // A worktree may be being made: what came of it is recorded first.
-  const provisioning = phase.at === "provisioning" && park === null;
-  if (!landing && !provisioning) windDown(d, task.state.attempt, { is: "canceled" });
+  if (!landing && !mayBeMade(attempt)) windDown(d, task.state.attempt, { is: "canceled" });
   else if (!cancelRequested) d.of(task.state.attempt, { type: "attempt.cancel_requested" });
 }
 

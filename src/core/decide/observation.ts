@@ -40,7 +40,8 @@ export function decideObservation(d: Decision, observation: Observation): void {
     case "landed":
     case "target_moved":
     case "checkout_in_the_way":
-      if (isDue || observation.saw === "landed") decideLanding(d, att, observation);
+      if (isDue || (observation.saw === "landed" && observation.key.startsWith(`land:${att}:`)))
+        decideLanding(d, att, observation);
       return;
     case "snapshot":
       if (observation.ref !== snapshotRef(attempt)) return;
@@ -96,17 +97,15 @@ function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
       if (cancelRequested) windDown(d, att, { is: "canceled" });
       return;
     case "provision_failed":
-      if (seen.worktree) d.of(att, { type: "attempt.provisioned", worktree: seen.worktree });
-      if (cancelRequested) {
-        windDown(d, att, { is: "canceled" });
-        return;
-      }
-      if (!seen.retry || phase.try >= maxProvisionTries) {
+      d.of(att, {
+        type: "attempt.provision_failed",
+        why: seen.why,
+        ...(seen.worktree ? { worktree: seen.worktree } : {}),
+      });
+      if (cancelRequested) windDown(d, att, { is: "canceled" });
+      else if (!seen.retry || phase.try >= maxProvisionTries)
         windDown(d, att, { is: "failed", reason: "provision_failed", detail: seen.why });
-        return;
-      }
-      d.of(att, { type: "attempt.provision_failed", why: seen.why });
-      parkFor(d, att, "backoff", seen.why);
+      else parkFor(d, att, "backoff", seen.why);
       return;
     case "provision_conflicts": {
       if (cancelRequested) {

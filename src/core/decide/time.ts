@@ -1,7 +1,7 @@
 /** What time alone decides, on every tick: deadlines of questions, parks that are over, attempts out of minutes, settled runs. */
 import { type Decision, conclude, windDown } from "./decision.ts";
 import { timesOutAt } from "../due.ts";
-import { isSettled, needState } from "../queries.ts";
+import { isSettled, mayBeMade, needState } from "../queries.ts";
 import { deniedText } from "../texts.ts";
 import type { Attempt, Run } from "../state.ts";
 
@@ -53,6 +53,7 @@ function failBrokenNeeds(d: Decision, run: Run): void {
     if (broken === undefined) continue;
     const needed = run.tasks.get(broken.key);
     const detail = `${broken.key} ended ${needed?.state.is ?? "missing"}`;
+    if (task.state.is === "active" && mayBeMade(d.attempt(task.state.attempt))) continue;
     if (task.state.is === "active")
       windDown(d, task.state.attempt, { is: "failed", reason: "needs_failed", detail });
     else d.emit({ type: "task.failed", run: run.id, task: key, reason: "needs_failed", detail });

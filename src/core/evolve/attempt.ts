@@ -89,7 +89,12 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
       };
     case "attempt.provision_failed":
       return a.phase.at === "provisioning"
-        ? { ...a, phase: { ...a.phase, try: a.phase.try + 1 } }
+        ? {
+            ...a,
+            worktree: event.worktree ?? a.worktree,
+            branch: event.worktree?.branch ?? a.branch,
+            phase: { ...a.phase, try: a.phase.try + 1 },
+          }
         : a;
     case "attempt.cancel_requested":
       return { ...a, cancelRequested: true };

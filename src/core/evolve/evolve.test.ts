@@ -98,7 +98,15 @@ describe("an event that comes to a phase it does not belong to", () => {
       {
         ...of,
         type: "attempt.provisioned",
-        worktree: { path: "/w", gitDir: "/g", branch: "b", base: "x", baseTree: "y", basis: {} },
+        worktree: {
+          path: "/w",
+          gitDir: "/g",
+          branch: "b",
+          base: "x",
+          baseTree: "y",
+          config: "z",
+          basis: {},
+        },
       },
     ],
     ["attempt.provision_failed", { ...of, type: "attempt.provision_failed", why: "x" }],

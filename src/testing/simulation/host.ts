@@ -126,6 +126,8 @@ export function host({ truth, time, state, deliver }: Options): Host {
         return;
       }
       if (live(att) > 0) throw new Error(`${att} has a live process and start ${n} makes another`);
+      if (truth.worktrees.get(att)?.isReady !== true)
+        throw new Error(`${att} starts in a worktree that is not ready`);
       const messages = transcripts.get(att) ?? new Set<Uuid>();
       transcripts.set(att, messages);
       const { run } = effect.attempt;
@@ -153,9 +155,10 @@ export function host({ truth, time, state, deliver }: Options): Host {
     const tree = (): ReturnType<typeof truth.worktrees.get> => truth.worktrees.get(att);
     switch (effect.do) {
       case "provision":
-        within(effect, r.between(500, 120_000), () =>
-          gone.has(att) ? null : provision(truth, effect),
-        );
+        within(effect, r.between(500, 120_000), () => {
+          if (gone.has(att)) throw new Error(`${att} is retired while its worktree is being made`);
+          return provision(truth, effect);
+        });
         return;
       case "session":
         session(effect);
@@ -222,7 +225,7 @@ export function host({ truth, time, state, deliver }: Options): Host {
           if (left !== undefined && left.saved < left.writes)
             throw new Error(`${att} is retired with ${left.writes - left.saved} unsaved writes`);
           if (left !== undefined && truth.fault(0.1)) return { saw: "kept", why: "a large file" };
-          truth.worktrees.delete(att);
+          if (effect.attempt.worktree !== null) truth.worktrees.delete(att);
           return { saw: "retired", ref: left === undefined ? null : "refs/muster/rescue/x" };
         });
     }

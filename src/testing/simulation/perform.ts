@@ -3,7 +3,7 @@ import type { Effect } from "../../core/effects.ts";
 import type { Sha } from "../../core/ids.ts";
 import type { Observed } from "../../core/inputs.ts";
 import type { GateEvidence } from "../../core/state.ts";
-import type { Truth } from "./truth.ts";
+import type { Truth, WorkingTree } from "./truth.ts";
 
 export function provision(truth: Truth, effect: Effect & { do: "provision" }): Observed {
   const { att, spec, basis } = effect;
@@ -11,9 +11,14 @@ export function provision(truth: Truth, effect: Effect & { do: "provision" }): O
     if (need.merge && !basis.some(({ key }) => key === need.key))
       throw new Error(`${att} starts without the commit of ${need.key}, which it needs`);
   const made = truth.worktrees.get(att);
-  if (truth.fault(0.05)) return { saw: "provision_failed", why: "setup exited 1", retry: true };
-  if (truth.fault(0.01)) return { saw: "provision_failed", why: "no such ref", retry: false };
-  if (made !== undefined) return { saw: "provisioned", worktree: made.worktree };
+  if (truth.fault(0.04))
+    return {
+      saw: "provision_failed",
+      why: "disk full",
+      retry: truth.r.chance(0.8),
+      worktree: made?.worktree ?? null,
+    };
+  if (made !== undefined) return setUp(truth, made);
   if (basis.length > 0 && truth.fault(0.1)) return { saw: "provision_conflicts", paths: ["a.ts"] };
   const held = new Set(truth.of(truth.lane(spec).head).changes);
   for (const { head } of basis) for (const change of truth.of(head).changes) held.add(change);
@@ -24,10 +29,19 @@ export function provision(truth: Truth, effect: Effect & { do: "provision" }): O
     branch: `muster/${effect.attempt.run}/${effect.attempt.task}`,
     base: base.id,
     baseTree: base.tree,
-    config: "c".repeat(40),
+    config: truth.lane(spec).head,
     basis: Object.fromEntries(basis.map(({ key, head }) => [key, head])),
   };
-  truth.worktrees.set(att, { worktree, head: base.id, dirty: false, writes: 0, saved: 0 });
+  const fresh = { worktree, isReady: false, head: base.id, dirty: false, writes: 0, saved: 0 };
+  truth.worktrees.set(att, fresh);
+  return setUp(truth, fresh);
+}
+
+function setUp(truth: Truth, tree: WorkingTree): Observed {
+  const { worktree } = tree;
+  if (truth.fault(0.05))
+    return { saw: "provision_failed", why: "setup exited 1", retry: truth.r.chance(0.5), worktree };
+  tree.isReady = true;
   return { saw: "provisioned", worktree };
 }
 

@@ -35,6 +35,8 @@ export interface Lane {
 
 export interface WorkingTree {
   readonly worktree: Worktree;
+  /** Its setup has succeeded. */
+  isReady: boolean;
   head: Sha;
   dirty: boolean;
   /** Writes of the session so far, and how many of them a snapshot holds. */
