@@ -45,8 +45,8 @@ describe("the last attempt of a project", () => {
       }),
     );
     expect(isLastOf(d.state, "/project/.git", "att_a_1")).toBe(false);
-    d.command({ type: "stop", run: runId, task: "b" });
-    d.see("b", { saw: "retired", ref: null });
+    walk(d).cancel("b");
+    walk(d).retire("b");
     expect(isLastOf(d.state, "/project/.git", "att_a_1")).toBe(true);
     expect(isLastOf(d.state, "/other", "att_a_9")).toBe(false);
     const waiting = drive();

@@ -81,9 +81,12 @@ describe("the word for a task", () => {
   it("is paused where a pause takes hold, and not before", () => {
     const { d, w } = begin();
     d.command(pause("a"));
+    expect(name(d)).toBe("provisioning");
+    w.provision("a");
     expect(name(d)).toBe("paused");
     d.command({ type: "resume", run: runId, task: "a", usd: null });
-    w.work("a");
+    w.start("a");
+    w.take("a");
     d.command(pause("a"));
     expect(name(d)).toBe("working");
     w.endRound("a");
@@ -173,25 +176,24 @@ describe("the word for a run", () => {
   });
 
   it.each([
-    ["succeeded", false, false],
-    ["canceled", true, false],
-    ["failed", true, true],
-  ])("is %s at the end", (state, stops, fails) => {
+    ["succeeded", []],
+    ["canceled", ["b"]],
+    ["failed", ["a", "b"]],
+  ])("is %s at the end, by the worst of it", (state, bad) => {
     const d = drive();
     const w = walk(d);
     d.command(startOf([taskSpec("a"), taskSpec("b"), taskSpec("c")]));
-    for (const key of ["b", "c"]) w.prove(key);
-    if (stops) d.command({ type: "stop", run: runId, task: "a" });
+    if (bad.includes("b")) w.cancel("b");
+    else w.finish("b");
+    if (bad.includes("a"))
+      d.see("a", { saw: "provision_failed", why: "no such branch", retry: false });
     else w.finish("a");
-    if (fails) d.see("b", { saw: "merge_conflicts", target: "t", paths: [] });
-    if (fails) d.command({ type: "stop", run: runId, task: "b" });
-    for (const key of ["b", "c"]) {
-      w.exit(key);
-      if (d.effect(key, "snapshot")) w.snapshot(key);
-      if (d.effect(key, "merge")) w.merge(key, key, "x");
-      if (d.effect(key, "land")) w.land(key);
-    }
-    expect(runState(d)).toBe(fails ? "canceled" : state);
+    w.prove("c");
+    w.exit("c");
+    w.merge("c", "c");
+    expect(runState(d)).toBe("running");
+    w.land("c");
+    expect(runState(d)).toBe(state);
   });
 });
 
@@ -280,6 +282,7 @@ describe("a run as it is printed", () => {
     d.see("a", { saw: "provision_failed", why: "disk", retry: true });
     expect(view(d)).toMatchObject({ state: "parked", reason: "backoff" });
     d.command({ type: "stop", run: runId, task: null });
+    expect(view(d).state).toBe("canceled");
     const { durationMs } = runView(d.state, d.run(), d.now);
     expect(runView(d.state, d.run(), d.now + 9_000).durationMs).toBe(durationMs);
     expect(runView(d.state, { ...d.run(), endedAt: null }, d.now + 9_000).durationMs).toBe(

@@ -180,10 +180,10 @@ function gigabytes(bytes: number): string {
 
 function checkSocket(home: string): Check {
   const socket = socketPath(home, process.env);
-  const found = lstatSync(socket, { throwIfNoEntry: false });
-  return found === undefined || found.isSocket()
-    ? ok("socket", socket)
-    : bad("socket", `${socket} is no socket`, `ls -la ${socket}`);
+  const isOther = existsSync(socket) && !lstatSync(socket).isSocket();
+  return isOther
+    ? bad("socket", `${socket} is no socket`, `ls -la ${socket}`)
+    : ok("socket", socket);
 }
 
 async function checkDaemon(home: string): Promise<Check> {

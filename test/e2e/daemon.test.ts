@@ -61,6 +61,23 @@ test("a command is refused by a newer daemon, with the command that upgrades", a
   }
 });
 
+test("an older daemon is asked to end, and the command goes on with one of its own version", async () => {
+  world = await openWorld();
+  mkdirSync(world.state, { mode: 0o700 });
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.end(JSON.stringify({ version: "0.0.1", api: 1, pid: process.pid }));
+    if (request.method === "POST") server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(join(world.state, "muster.sock"), resolve));
+  const { code, stdout, stderr } = await world.muster(["ls", "--json"]);
+  expect([code, JSON.parse(stdout)]).toEqual([0, { schema: 1, runs: [] }]);
+  expect(stderr).toContain("0.0.1");
+  expect(asked).toContain("POST /host/stop?sessions=0");
+  expect((await world.api.version()).version).toBe(packageVersion());
+});
+
 /** Bytes that are no text, as a session would write them. */
 const bytes = Buffer.from([0, 255, 13, 10, 128, 7, 10]);
 const printed = [...bytes].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");

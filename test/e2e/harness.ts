@@ -1,14 +1,5 @@
 /** muster as a person has it: its own home, repositories and environment, the real daemon, and nothing left behind. */
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,10 +11,11 @@ import { socketPath } from "../../src/config/paths.ts";
 import type { Event } from "../../src/core/events.ts";
 import type { TaskView } from "../../src/core/view.ts";
 import { awaitFile } from "../../src/process/files.ts";
-import { pids } from "../../src/process/identity.ts";
 import { run } from "../../src/process/run.ts";
 import { writeAgentProgram } from "../../src/testing/agent/program.ts";
 import { type Model, startModel } from "../../src/testing/model/model.ts";
+import { patiently } from "./patiently.ts";
+import { processesOf, removeWorld } from "./leftovers.ts";
 
 export interface Result {
   readonly code: number | null;
@@ -107,7 +99,6 @@ export function hold(name: string): string {
 
 const commandMs = 90_000;
 const waitMs = 60_000;
-const lookMs = 50;
 
 /** Opens a world with one repository on `main`. */
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
@@ -195,7 +186,7 @@ function makeWorld(paths: Paths, model: Model, env: Record<string, string>): Wor
     },
     letGo: (name) => writeFileSync(join(root, "flags", `${name}.go`), ""),
     processes: () => processesOf(root),
-    close: () => close(root, api, model),
+    close: () => removeWorld(root, api, model),
   };
 }
 
@@ -222,19 +213,6 @@ async function runMuster(
   const argv: [string, ...string[]] = [process.execPath, bin, ...args];
   const done = await run({ argv, cwd, env, timeoutMs: commandMs, input });
   return { code: done.code, stdout: done.stdout.toString(), stderr: done.stderr.toString() };
-}
-
-/** Asks until it is so; a daemon that does not answer is no answer. */
-export async function patiently(
-  ask: () => boolean | Promise<boolean>,
-  timeoutMs: number,
-  what: string,
-): Promise<void> {
-  const until = performance.now() + timeoutMs;
-  while (!(await Promise.resolve(ask()).catch(() => false))) {
-    if (performance.now() > until) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, lookMs));
-  }
 }
 
 async function untilHolds(
@@ -271,47 +249,6 @@ async function eventsUntil(
     ended.abort();
   }
   throw new Error(`no such event; seen: ${seen.map(({ type }) => type).join(" ")}`);
-}
-
-/** Whatever names our folder in its environment or command line. */
-function processesOf(root: string): readonly string[] {
-  const found: string[] = [];
-  for (const pid of pids()) {
-    if (pid === process.pid) continue;
-    try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ");
-      const environ = readFileSync(`/proc/${pid}/environ`, "latin1");
-      const cwd = readlinkSync(`/proc/${pid}/cwd`);
-      if (`${command}\0${environ}\0${cwd}`.includes(root)) found.push(`${pid} ${command}`);
-    } catch {
-      // Gone meanwhile, or another user's.
-    }
-  }
-  return found;
-}
-
-/** How long what is ending may take. */
-const goneMs = 15_000;
-
-async function close(root: string, api: Client, model: Model): Promise<void> {
-  await api.stopHost(true).catch(() => {});
-  const isQuiet = (): boolean => processesOf(root).length === 0;
-  const left = await patiently(isQuiet, goneMs, "no process left").then(
-    () => [],
-    () => processesOf(root),
-  );
-  for (const line of left) tryKill(Number.parseInt(line, 10));
-  await model.close();
-  rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-  if (left.length > 0) throw new Error(`left behind: ${left.join("; ")}`);
-}
-
-function tryKill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has just ended by itself.
-  }
 }
 
 /** A task of a run by its id. */

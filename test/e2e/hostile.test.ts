@@ -154,7 +154,12 @@ async function expectClaudeAttacksWork(): Promise<void> {
     env: { ...world.env, DISABLE_AUTOUPDATER: "1", CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1" },
     timeoutMs: 60_000,
   });
-  expect(sung()).toEqual(expect.arrayContaining(["canary-mcp", "canary-session-start"]));
+  expect(sung()).toEqual([
+    "canary-key-helper",
+    "canary-mcp",
+    "canary-pre-tool-use",
+    "canary-session-start",
+  ]);
   expect(thief.requests().length).toBeGreaterThan(0);
 }
 

@@ -85,10 +85,11 @@ describe("a pause", () => {
     const d = drive();
     d.command(startOf(three(), { parallel: 1 }));
     d.command(pause("b"));
-    d.command({ type: "stop", run: runId, task: "a" });
+    walk(d).cancel("a");
     expect(d.task("b").state.is).toBe("pending");
     expect(d.task("c").state.is).toBe("active");
-    d.command(pause("c"));
+    walk(d).cancel("c");
+    expect(d.task("b").state.is).toBe("pending");
     d.command({ ...resume, task: "b" });
     expect(d.task("b").state.is).toBe("active");
   });
@@ -97,20 +98,24 @@ describe("a pause", () => {
     const d = drive();
     d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1 }));
     d.command(pause("a"));
-    expect(d.effect("a", "provision")).toBeUndefined();
     expect(d.task("b").state.is).toBe("active");
+    walk(d).provision("a");
+    expect(d.attempt("a").phase.at).toBe("idle");
+    expect(d.attempt("a").slot).toBe(false);
   });
 
   it("of the run holds all of it, and its resume starts all of it", () => {
     const d = drive();
     d.command(startOf(three(), { parallel: 2 }));
+    const w = walk(d);
     d.command(pause(null));
-    d.command(pause(null));
+    expect(d.command(pause(null))).toEqual([]);
+    for (const key of ["a", "b"]) w.provision(key);
     expect(d.keys()).toEqual([]);
     d.command(startOf([taskSpec("a")], { run: "run_b" }));
     expect(d.keys()).toEqual(["provision:att_b_1:1"]);
     d.command(resume);
-    expect(d.keys()).toContain("provision:att_a_1:1");
+    expect(d.keys()).toContain("session:att_a_1:1");
   });
 
   it("lets a round end, and what it left is looked at but not proved", () => {

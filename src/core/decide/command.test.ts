@@ -69,8 +69,28 @@ describe("stop", () => {
     expect(d.command(stop(null))).toEqual([]);
   });
 
-  it("ends an attempt without a worktree at once", () => {
+  it("waits for what comes of a worktree that may be being made", () => {
+    const { d, w } = with1({}, "admitted");
+    expect(d.command(stop("a"))).toEqual(["attempt.cancel_requested"]);
+    expect(w.provision("a")).toEqual(["attempt.provisioned", "attempt.ending"]);
+    w.snapshot("a");
+    expect(d.task("a").state.is).toBe("canceled");
+    const failed = with1({}, "admitted");
+    expect(failed.w.cancel("a")).toEqual([
+      "attempt.provision_failed",
+      "attempt.ending",
+      "attempt.ended",
+      "task.canceled",
+    ]);
+    const conflicts = with1({}, "admitted");
+    conflicts.d.command(stop("a"));
+    conflicts.d.see("a", { saw: "provision_conflicts", paths: ["a.ts"] });
+    expect(conflicts.d.task("a").state.is).toBe("canceled");
+  });
+
+  it("ends an attempt without a worktree at once while it is parked", () => {
     const { d } = with1({}, "admitted");
+    d.see("a", { saw: "provision_failed", why: "disk", retry: true });
     expect(d.command(stop("a"))).toEqual(["attempt.ending", "attempt.ended", "task.canceled"]);
   });
 
@@ -188,7 +208,7 @@ describe("retry", () => {
   it("brings a settled run back whole", () => {
     const { d, w } = with1({}, "admitted");
     const before = d.run();
-    d.command(stop("a"));
+    w.cancel("a");
     const settled = { ...d.run(), endedAt: 7 };
     w.retire("a");
     expect(d.state.runs.size).toBe(0);
@@ -552,7 +572,7 @@ describe("reject", () => {
     }
     expect(d.attempt("a").asks[0]?.kind).toBe("stalled");
     d.command(reject("a"));
-    expect(d.attempt("a").phase).toMatchObject({ outcome: { is: "failed", reason: "rejected" } });
+    expect(d.attempt("a").phase).toMatchObject({ outcome: { is: "failed", reason: "stalled" } });
   });
 
   it("of what asks nothing of a person is refused", () => {

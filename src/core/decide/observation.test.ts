@@ -60,6 +60,26 @@ describe("a worktree", () => {
     });
   });
 
+  it("that is made but not ready is kept in mind, and not worked in", () => {
+    const { d, w } = admitted();
+    const made = worktree("a");
+    d.see("a", { saw: "provision_failed", why: "setup exited 1", retry: true, worktree: made });
+    expect(d.attempt("a")).toMatchObject({
+      worktree: made,
+      branch: made.branch,
+      phase: { try: 2 },
+    });
+    d.tick(60_000);
+    expect(d.keys()).toEqual(["provision:att_a_1:2"]);
+    d.see("a", { saw: "provision_failed", why: "setup exited 1", retry: false, worktree: made });
+    expect(d.attempt("a").phase.at).toBe("ending");
+    w.snapshot("a");
+    expect(d.task("a").state).toMatchObject({
+      reason: "provision_failed",
+      detail: "setup exited 1",
+    });
+  });
+
   it("reported late or twice changes nothing", () => {
     const { d, w } = admitted();
     const key = d.effect("a", "provision")?.key;
@@ -154,9 +174,9 @@ describe("missing credentials", () => {
 
 describe("the end of a worktree", () => {
   it("is retired, or kept with the reason", () => {
-    const { d } = admitted([taskSpec("a"), taskSpec("b"), taskSpec("c")]);
-    d.command({ type: "stop", run: runId, task: "a" });
-    d.command({ type: "stop", run: runId, task: "b" });
+    const { d, w } = admitted([taskSpec("a"), taskSpec("b"), taskSpec("c")]);
+    w.cancel("a");
+    w.cancel("b");
     expect(d.effect("a", "retire")).toMatchObject({
       key: "retire:att_a_1",
       outcome: { is: "canceled" },
@@ -170,9 +190,9 @@ describe("the end of a worktree", () => {
   });
 
   it("makes what is said of the attempt later no news", () => {
-    const { d } = admitted();
-    d.command({ type: "stop", run: runId, task: "a" });
-    d.see("a", { saw: "retired", ref: null });
+    const { d, w } = admitted();
+    w.cancel("a");
+    w.retire("a");
     const late: Observation = { att: "att_a_1", key: "retire:att_a_1", saw: "retired", ref: null };
     expect(decide(d.state, { is: "observation", observation: late, seed }, d.now)).toEqual([]);
   });

@@ -123,7 +123,7 @@ describe("the end of an attempt", () => {
     const d = drive();
     const w = walk(d);
     d.command(startOf([taskSpec("a"), taskSpec("b")]));
-    for (const task of stops) d.command({ type: "stop", run: runId, task });
+    for (const task of stops) w.cancel(task);
     w.retire("b");
     for (const task of fails)
       d.see(task, { saw: "provision_failed", why: "no such branch", retry: false });
@@ -143,7 +143,7 @@ describe("a need that breaks", () => {
         taskSpec("c", { needs: [need("b")] }),
       ]),
     );
-    d.command({ type: "stop", run: runId, task: "a" });
+    walk(d).cancel("a");
     for (const key of ["b", "c"])
       expect(d.task(key).state).toMatchObject({ is: "failed", reason: "needs_failed" });
     expect(d.task("b").state).toMatchObject({ detail: "a ended canceled" });
@@ -161,6 +161,22 @@ describe("a need that breaks", () => {
     expect(d.attempt("b").phase).toMatchObject({
       at: "ending",
       outcome: { is: "failed", reason: "needs_failed", detail: "a ended canceled" },
+    });
+  });
+
+  it("waits for what comes of a worktree that may be being made", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b", { needs: [need("a")] })]));
+    w.prove("a");
+    d.command({ type: "stop", run: runId, task: "a" });
+    w.exit("a");
+    w.snapshot("a");
+    expect(d.attempt("b").phase.at).toBe("provisioning");
+    w.provision("b");
+    expect(d.attempt("b").phase).toMatchObject({
+      at: "ending",
+      outcome: { reason: "needs_failed" },
     });
   });
 

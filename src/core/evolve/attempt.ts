@@ -133,6 +133,30 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
       return { ...a, worktree: null };
     case "attempt.kept":
       return { ...a, kept: event.why };
+    default:
+      return nextProof(a, event, at);
+  }
+}
+
+type Proof = Exclude<
+  Rest,
+  {
+    type:
+      | "attempt.provisioned"
+      | "attempt.provision_failed"
+      | "attempt.cancel_requested"
+      | "attempt.parked"
+      | "attempt.unparked"
+      | "attempt.ending"
+      | "attempt.ended"
+      | "attempt.retired"
+      | "attempt.kept";
+  }
+>;
+
+/** From what a round left to a verified commit. */
+function nextProof(a: Attempt, event: Proof, at: number): Attempt {
+  switch (event.type) {
     case "attempt.used":
       return { ...a, usage: add(a, event), offset: Math.max(a.offset, event.offset) };
     case "attempt.reverify":

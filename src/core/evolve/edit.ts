@@ -21,17 +21,21 @@ export interface Edit {
   advance(seq: number, at: number): void;
 }
 
-/** Opens an edit on `from`; read `state` when done. */
-export function edit(from: State): Edit {
-  let state = from;
+/** Gives every map's copy that this edit may write in: made at the first asking, the same one after that. */
+function ownership(): <K, V>(map: ReadonlyMap<K, V>) => Map<K, V> {
   const owned = new Set<object>();
-
-  function own<K, V>(map: ReadonlyMap<K, V>): Map<K, V> {
+  return <K, V>(map: ReadonlyMap<K, V>): Map<K, V> => {
     if (owned.has(map)) return map as Map<K, V>;
     const copy = new Map(map);
     owned.add(copy);
     return copy;
-  }
+  };
+}
+
+/** Opens an edit on `from`; read `state` when done. */
+export function edit(from: State): Edit {
+  let state = from;
+  const own = ownership();
 
   const run = (id: RunId): Run => {
     const found = state.runs.get(id);
