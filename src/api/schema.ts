@@ -1,9 +1,6 @@
 /** The wire: one zod schema for server and client. Responses carry `schema: 1`; errors are Faults. */
 import { z } from "zod";
 
-/** Raised when a request or an answer changes its meaning. */
-export const apiVersion = 1;
-
 /** Who asks: the allow-listed environment, and where their own configuration is. */
 const caller = {
   env: z.record(z.string(), z.string()),

@@ -14,10 +14,9 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Client, client } from "../api/client.ts";
-import { type Caller, apiVersion } from "../api/schema.ts";
-import { allowedEnvironment } from "../config/environment.ts";
+import type { Caller } from "../api/schema.ts";
+import { apiVersion } from "../api/version.ts";
 import { ensureHome, musterHome, socketPath } from "../config/paths.ts";
-import { readUserConfig } from "../config/user.ts";
 import { packageVersion } from "../config/version.ts";
 import { Fault, exitCodes, type FaultCode, type FaultJson } from "../core/fault.ts";
 import { awaitGone } from "../process/end.ts";
@@ -108,6 +107,8 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
   const giveUp = join(home, "daemon.note");
   tellOldNote(giveUp);
   appendFileSync(log, "", { mode: 0o600 });
+  // Reading configuration is slow to load, and only a start needs it.
+  const { daemonEnvironment } = await import("./caller.ts");
   const env = { HOME: home, ...daemonEnvironment(), MUSTER_HOME: home };
   const argv = [process.execPath, ...leanFlags, daemonScript("main")];
   let from = 0;
@@ -139,13 +140,9 @@ export function daemonScript(name: string): string {
   return fileURLToPath(new URL(`../daemon/${name}.${extension}`, import.meta.url));
 }
 
-/** The respawning shim keeps it, so that a daemon that died comes back with what its runs need. */
-function daemonEnvironment(): Record<string, string> {
-  const folders = ["XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR"];
-  const kept = folders.flatMap((name) =>
-    process.env[name] === undefined ? [] : [[name, process.env[name]]],
-  );
-  return { ...caller().env, ...Object.fromEntries(kept) };
+/** What the daemon is to know of this terminal, for the commands that bring it. */
+export async function thisCaller(): Promise<Caller> {
+  return (await import("./caller.ts")).caller();
 }
 
 function tellOldNote(path: string): void {
@@ -168,14 +165,4 @@ function faultIn(log: string, from: number): Fault | undefined {
   } finally {
     closeSync(fd);
   }
-}
-
-/** What the daemon is told of this terminal. */
-export function caller(): Caller {
-  const config = readUserConfig(process.env);
-  return {
-    env: allowedEnvironment(process.env, config.env, { ssh: config.ssh }),
-    configHome: process.env["XDG_CONFIG_HOME"] ?? null,
-    claudeConfigDir: process.env["CLAUDE_CONFIG_DIR"] ?? null,
-  };
 }

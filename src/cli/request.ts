@@ -1,68 +1,12 @@
 /** Arguments of `run` and `plan` as a request: files read here, parsed by the daemon. */
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
 import type { RunRequest } from "../api/schema.ts";
 import { Fault } from "../core/fault.ts";
 import { classifyArguments } from "../plan/prompts.ts";
 import { parseDuration } from "../plan/fields.ts";
-import { caller } from "./connect.ts";
-
-export interface RunFlags {
-  readonly file?: string[];
-  readonly prompt?: string[];
-  readonly runner?: "claude-cli" | "claude-sdk";
-  readonly model?: string;
-  readonly target?: string;
-  readonly gate?: string[];
-  readonly parallel?: number;
-  readonly usd?: number;
-  readonly turns?: number;
-  readonly minutes?: number;
-  readonly wait?: number | null;
-  readonly yes?: boolean;
-  readonly detach?: boolean;
-  readonly json?: boolean;
-}
-
-const collect = (value: string, all: string[] = []): string[] => [...all, value];
-
-function positive(value: string): number {
-  const number = Number(value);
-  if (!Number.isFinite(number) || number <= 0)
-    throw new InvalidArgumentError("expected a positive number");
-  return number;
-}
-
-function whole(value: string): number {
-  const number = positive(value);
-  if (!Number.isInteger(number)) throw new InvalidArgumentError("expected a whole number");
-  return number;
-}
-
-function wait(value: string): number | null {
-  const ms = parseDuration(value);
-  if (ms === undefined) throw new InvalidArgumentError("expected a time such as 15m, 0 or forever");
-  return ms;
-}
-
-/** Adds the flags that `run` and `plan` share. */
-export function runFlags(command: Command): Command {
-  return command
-    .argument("[what...]", "plan files, task lists (.yaml, .md) or prompts")
-    .option("--file <path>", "a plan file, - for stdin", collect)
-    .option("--prompt <text>", "a prompt, whatever it looks like", collect)
-    .option("--runner <name>", "claude-cli or claude-sdk")
-    .option("--model <name>", "model of every session")
-    .option("--target <branch>", "branch to land on")
-    .option("--gate <command>", "gate command, repeatable; none", collect)
-    .option("--parallel <n>", "rounds in flight", whole)
-    .option("--usd <amount>", "budget of the run", positive)
-    .option("--turns <n>", "model calls per task", whole)
-    .option("--minutes <n>", "working time per task", positive)
-    .option("--wait <time>", "how long permissions wait", wait);
-}
+import { caller } from "./caller.ts";
+import type { RunFlags } from "./flags.ts";
 
 const maxPlanBytes = 16 * 1024 * 1024;
 
@@ -78,7 +22,7 @@ export function readRequest(
   });
   const { runner, model, target, gate, parallel, usd, turns, minutes } = flags;
   if (runner !== undefined && runner !== "claude-cli" && runner !== "claude-sdk")
-    throw new Fault("usage", `no runner ${String(runner)}, expected claude-cli or claude-sdk`, {
+    throw new Fault("usage", `no runner ${runner}, expected claude-cli or claude-sdk`, {
       remedy: "muster run --help",
     });
   const options = { runner, model, target, parallel, usd, turns, minutes };
@@ -89,12 +33,22 @@ export function readRequest(
     options: {
       ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
       ...(gate === undefined ? {} : { gate: gate.length === 1 && gate[0] === "none" ? [] : gate }),
-      ...("wait" in flags && flags.wait !== undefined ? { waitMs: flags.wait } : {}),
+      ...(flags.wait === undefined ? {} : { waitMs: readWait(flags.wait) }),
     },
     attended,
     acceptGates: flags.yes === true,
     ...caller(),
   };
+}
+
+function readWait(text: string): number | null {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  throw new Fault(
+    "usage",
+    `--wait is ${JSON.stringify(text)}, expected a time such as 15m, 0 or forever`,
+    { remedy: "muster run --help" },
+  );
 }
 
 function readSource(path: string): { path: string; text: string } {

@@ -2,6 +2,8 @@
  * Keys of effects: made of ids in the state and a try number, stable while the effect is due. An observation brings the key back,
  * which tells a due answer from one that is late or came twice.
  */
+import type { EffectName } from "./effects.ts";
+import type { Observation, Observed } from "./inputs.ts";
 import type { Attempt, Phase } from "./state.ts";
 
 /** The key of what an attempt's phase has to do, held up or not; null where the phase itself does nothing. */
@@ -40,6 +42,33 @@ function queueKey(id: string, { step, head, try: n }: Phase & { at: "queued" }):
     case "landing":
       return `land:${id}:${step.merge.commit}:${n}`;
   }
+}
+
+/** Which effect an observation answers; the rest come from a session, or from any effect. */
+export const answered: Partial<Record<Observed["saw"], EffectName>> = {
+  provisioned: "provision",
+  provision_failed: "provision",
+  provision_conflicts: "provision",
+  snapshot: "snapshot",
+  snapshot_failed: "snapshot",
+  inspected: "inspect",
+  committed: "commit",
+  gated: "gate",
+  gate_broken: "gate",
+  merged: "merge",
+  merge_conflicts: "merge",
+  target_missing: "merge",
+  landed: "land",
+  target_moved: "land",
+  checkout_in_the_way: "land",
+  retired: "retire",
+  kept: "retire",
+};
+
+/** True where an observation answers the effect that its key is for. */
+export function isAnswer({ key, att, saw }: Observation): boolean {
+  const effect = answered[saw];
+  return effect === undefined || key.startsWith(`${effect}:${att}:`) || key === `${effect}:${att}`;
 }
 
 export function sessionKey(att: string, n: number): string {

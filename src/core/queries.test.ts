@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { drive, need, runId, startOf, taskSpec } from "../testing/core.ts";
+import { drive, need, startOf, taskSpec } from "../testing/core.ts";
 import { walk } from "../testing/walk.ts";
 import { address, isLastOf, latestAttempt, needState, specOf, verifiedHead } from "./queries.ts";
 

@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, lstatSync, readFileSync, statfsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { client } from "../api/client.ts";
-import { apiVersion } from "../api/schema.ts";
+import { apiVersion } from "../api/version.ts";
 import type { Check } from "../api/service.ts";
 import { allowedEnvironment, credentialKind } from "../config/environment.ts";
 import { musterHome, socketPath } from "../config/paths.ts";

@@ -1,7 +1,7 @@
 /** The service behind the wire: prepares, asks the core, and projects. */
 import { randomBytes } from "node:crypto";
 import type { CommandRequest, RunRequest } from "../api/schema.ts";
-import { apiVersion } from "../api/schema.ts";
+import { apiVersion } from "../api/version.ts";
 import type { Preview, Service } from "../api/service.ts";
 import type { Event } from "../core/events.ts";
 import { Fault } from "../core/fault.ts";

@@ -6,6 +6,7 @@ import type { Event, EventBody } from "../core/events.ts";
 import { fold } from "../core/evolve/evolve.ts";
 import type { AttemptId, RunId, TaskKey } from "../core/ids.ts";
 import type { Capacity, Command, Input, Observation, Observed } from "../core/inputs.ts";
+import { answered, phaseKey, sessionKey } from "../core/keys.ts";
 import { defaultLimits, type TaskSpec } from "../core/plan.ts";
 import { type Attempt, type Run, type State, type Task, emptyState } from "../core/state.ts";
 
@@ -67,28 +68,6 @@ export function startOf(tasks: readonly TaskSpec[], over: Partial<Start> = {}): 
   };
 }
 
-/** Which effect an observation answers; everything else comes from the session that is followed. */
-const answered: Partial<Record<Observed["saw"], EffectName>> = {
-  provisioned: "provision",
-  provision_failed: "provision",
-  provision_conflicts: "provision",
-  snapshot: "snapshot",
-  snapshot_failed: "snapshot",
-  inspected: "inspect",
-  inspect_failed: "inspect",
-  committed: "commit",
-  gated: "gate",
-  gate_broken: "gate",
-  merged: "merge",
-  merge_conflicts: "merge",
-  target_missing: "merge",
-  landed: "land",
-  target_moved: "land",
-  checkout_in_the_way: "land",
-  retired: "retire",
-  kept: "retire",
-};
-
 export interface Drive {
   readonly state: State;
   readonly events: readonly Event[];
@@ -100,8 +79,8 @@ export interface Drive {
   attempt(key: TaskKey, run?: RunId): Attempt;
   /** Feeds a command, then ticks; returns the types of all events that came of it. */
   command(command: Command): string[];
-  /** Feeds an observation of the newest attempt of `key`, then ticks. Its key is the due effect's unless given. */
-  see(key: TaskKey, seen: Observed, effect?: string): string[];
+  /** Feeds an observation of the newest attempt of `task`, then ticks. Its key is that of its phase or session unless given. */
+  see(task: TaskKey, seen: Observed, effect?: string): string[];
   tick(afterMs?: number): string[];
   due(): readonly Effect[];
   /** The due effect of that name for a task; undefined where it is not due. */
@@ -161,14 +140,11 @@ export function drive(): Drive {
     task: (key, run = runId) => task(key, run),
     attempt: (key, run = runId) => attempt(key, run),
     command: (command) => feed({ is: "command", command, seed: seed() }),
-    see(key, seen, effect) {
-      const of = attempt(key, runId);
-      const name = answered[seen.saw];
-      const dueKey =
-        name === undefined
-          ? `session:${of.id}:${of.starts}`
-          : due(state, self.now).effects.find((e) => e.att === of.id && e.do === name)?.key;
-      const observation = { att: of.id, key: effect ?? dueKey ?? "", ...seen } as Observation;
+    see(task, seen, effect) {
+      const of = attempt(task, runId);
+      const ofPhase = answered[seen.saw] !== undefined || seen.saw === "inspect_failed";
+      const key = effect ?? (ofPhase ? phaseKey(of) : sessionKey(of.id, of.starts)) ?? "";
+      const observation = { att: of.id, key, ...seen } as Observation;
       return feed({ is: "observation", observation, seed: seed() });
     },
     tick(afterMs = 0) {

@@ -8,6 +8,7 @@ import { packageVersion } from "../../src/config/version.ts";
 import { run as runCommand } from "../../src/process/run.ts";
 import { prompt } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
+import { patiently } from "./patiently.ts";
 import { type World, hold, openWorld, statesOf, taskOf } from "./harness.ts";
 
 let world: World;
@@ -61,20 +62,30 @@ test("a command is refused by a newer daemon, with the command that upgrades", a
   }
 });
 
+/** Answers as a daemon of long ago: says its version, ends when it is asked to, prints what it was asked. */
+const oldDaemon = `
+  require("node:http").createServer((request, response) => {
+    console.log(request.method, request.url);
+    response.end(JSON.stringify({ version: "0.0.1", api: 1, pid: process.pid }), () => {
+      if (request.method === "POST") process.exit();
+    });
+  }).listen(process.argv[1]);
+`;
+
 test("an older daemon is asked to end, and the command goes on with one of its own version", async () => {
   world = await openWorld();
   mkdirSync(world.state, { mode: 0o700 });
-  const asked: string[] = [];
-  const server = createServer((request, response) => {
-    asked.push(`${request.method} ${request.url}`);
-    response.end(JSON.stringify({ version: "0.0.1", api: 1, pid: process.pid }));
-    if (request.method === "POST") server.close();
+  const old = runCommand({
+    argv: [process.execPath, "-e", oldDaemon, join(world.state, "muster.sock")],
+    cwd: "/",
+    env: {},
+    timeoutMs: 60_000,
   });
-  await new Promise<void>((resolve) => server.listen(join(world.state, "muster.sock"), resolve));
+  await patiently(async () => (await world.api.version()).version === "0.0.1", 20_000, "it is up");
   const { code, stdout, stderr } = await world.muster(["ls", "--json"]);
   expect([code, JSON.parse(stdout)]).toEqual([0, { schema: 1, runs: [] }]);
   expect(stderr).toContain("0.0.1");
-  expect(asked).toContain("POST /host/stop?sessions=0");
+  expect((await old).stdout.toString()).toContain("POST /host/stop?sessions=0\n");
   expect((await world.api.version()).version).toBe(packageVersion());
 });
 

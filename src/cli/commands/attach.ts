@@ -8,7 +8,7 @@ import type { TaskStateName } from "../../core/view.ts";
 import { runAttached } from "../../process/attached.ts";
 import { ownIdentity } from "../../process/shim.ts";
 import { type TaskAddress, findTask } from "../address.ts";
-import { type Connection, caller, connect } from "../connect.ts";
+import { type Connection, connect, thisCaller } from "../connect.ts";
 import { followRun } from "../follow.ts";
 import { examples } from "../help.ts";
 import { note } from "../output.ts";
@@ -43,7 +43,7 @@ async function attach(daemon: Connection, address: TaskAddress): Promise<number>
   } finally {
     if (proved.has(phase ?? ""))
       await daemon.command({ type: "tell", run, task, text: attachedText });
-    await daemon.command({ type: "resume", run, task, usd: null, ...caller() });
+    await daemon.command({ type: "resume", run, task, usd: null, ...(await thisCaller()) });
     note(`◎ muster goes on with ${text}`);
   }
 }
@@ -103,7 +103,7 @@ async function rest(daemon: Connection, { run, task, text }: TaskAddress): Promi
 }
 
 async function open(daemon: Connection, { run, task, text }: TaskAddress): Promise<number> {
-  const attachment = await daemon.attachment({ run, task, ...caller() });
+  const attachment = await daemon.attachment({ run, task, ...(await thisCaller()) });
   note(`◎ claude on ${text}, in ${attachment.cwd}; leave it to go on`);
   return inTerminal(attachment);
 }

@@ -3,13 +3,14 @@ import type { Command } from "commander";
 import type { Preview } from "../../api/service.ts";
 import { connect } from "../connect.ts";
 import { note, oneLine, say, sayJson, table, usd } from "../output.ts";
-import { type RunFlags, readRequest, runFlags } from "../request.ts";
+import { type RunFlags, runFlags } from "../flags.ts";
 
 export function planCommand(root: Command): void {
   runFlags(root.command("plan"))
     .description("show what would run")
     .option("--json", "print an object")
     .action(async (what: string[], flags: RunFlags) => {
+      const { readRequest } = await import("../request.ts");
       const daemon = await connect();
       const preview = await daemon.preview(readRequest(what, flags, false));
       if (flags.json === true) sayJson({ schema: 1, plan: preview });

@@ -1,7 +1,7 @@
 /** `muster resume`: ends pauses and parks, with this terminal's environment and login. */
 import { type Command, InvalidArgumentError } from "commander";
 import { findTarget } from "../address.ts";
-import { caller, connect } from "../connect.ts";
+import { connect, thisCaller } from "../connect.ts";
 import { examples } from "../help.ts";
 import { addressText, done } from "../output.ts";
 
@@ -14,7 +14,7 @@ export function resumeCommand(root: Command): void {
     .action(async (wanted: string, { usd = null }: { usd?: number | null }) => {
       const daemon = await connect();
       const { run, task } = await findTarget(daemon, wanted);
-      await daemon.command({ type: "resume", run, task, usd, ...caller() });
+      await daemon.command({ type: "resume", run, task, usd, ...(await thisCaller()) });
       done(`resumed ${addressText(run, task)}`, `muster watch ${run}`);
     });
   examples(command, [

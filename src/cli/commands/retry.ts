@@ -1,7 +1,7 @@
 /** `muster retry`: a new attempt for what failed or was canceled. */
 import type { Command } from "commander";
 import { findTarget } from "../address.ts";
-import { caller, connect } from "../connect.ts";
+import { connect, thisCaller } from "../connect.ts";
 import { examples } from "../help.ts";
 import { addressText, done } from "../output.ts";
 
@@ -13,7 +13,7 @@ export function retryCommand(root: Command): void {
     .action(async (wanted: string) => {
       const daemon = await connect();
       const { run, task } = await findTarget(daemon, wanted);
-      await daemon.command({ type: "retry", run, task, ...caller() });
+      await daemon.command({ type: "retry", run, task, ...(await thisCaller()) });
       done(`trying ${addressText(run, task)} again`, `muster watch ${run}`);
     });
   examples(command, [

@@ -5,7 +5,7 @@ import type { Preview } from "../../api/service.ts";
 import { connect } from "../connect.ts";
 import { examples } from "../help.ts";
 import { canAsk, note, say, sayJson, tint } from "../output.ts";
-import { type RunFlags, readRequest, runFlags } from "../request.ts";
+import { type RunFlags, runFlags } from "../flags.ts";
 import { runText } from "../run-text.ts";
 import { exitCodeOf, watchToEnd } from "../watch-run.ts";
 import { previewNotes, previewTable } from "./plan.ts";
@@ -30,6 +30,7 @@ export function runCommand(root: Command): void {
 async function run(what: readonly string[], flags: RunFlags): Promise<number> {
   const onTerminal = canAsk();
   const daemon = await connect();
+  const { readRequest } = await import("../request.ts");
   const request = readRequest(what, flags, onTerminal || flags.detach === true);
   const preview = await daemon.preview(request);
   note(previewTable(preview));

@@ -1,14 +1,12 @@
 /** `muster schema`: the formats as JSON Schema, for editors and scripts; needs no daemon. */
 import type { Command } from "commander";
-import { runJsonSchema } from "../../api/run-object.ts";
 import { Fault } from "../../core/fault.ts";
-import { planJsonSchema } from "../../plan/schema.ts";
 import { examples } from "../help.ts";
 import { sayJson } from "../output.ts";
 
-const schemas: Readonly<Record<string, () => object>> = {
-  plan: planJsonSchema,
-  run: runJsonSchema,
+const schemas: Readonly<Record<string, () => Promise<object>>> = {
+  plan: async () => (await import("../../plan/schema.ts")).planJsonSchema(),
+  run: async () => (await import("../../api/run-object.ts")).runJsonSchema(),
 };
 
 export function schemaCommand(root: Command): void {
@@ -16,13 +14,13 @@ export function schemaCommand(root: Command): void {
     .command("schema")
     .description("print a JSON schema")
     .argument("<plan|run>", "plan.yaml, or the run object of --json")
-    .action((name: string) => {
+    .action(async (name: string) => {
       const schema = schemas[name];
       if (schema === undefined)
         throw new Fault("usage", `no schema ${name}, expected plan or run`, {
           remedy: "muster schema plan",
         });
-      sayJson(schema());
+      sayJson(await schema());
     });
   examples(command, [
     ["muster schema plan > plan.schema.json", "for an editor"],

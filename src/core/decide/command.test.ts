@@ -121,7 +121,7 @@ describe("stop", () => {
 
   it("of a run or a task that is not there names it", () => {
     const { d } = with1();
-    expect(() => d.command({ ...stop(null), run: "run_x" } as Command)).toThrow(
+    expect(() => d.command({ ...stop(null), run: "run_x" })).toThrow(
       refused("no open run run_x", "not_found"),
     );
     expect(() => d.command(stop("z"))).toThrow(refused("no task z in run_a", "not_found"));
@@ -185,7 +185,7 @@ describe("resume", () => {
 
   it("with money raises the run's budget", () => {
     const { d } = with1();
-    d.command({ ...resume, usd: 25 } as Command);
+    d.command({ ...resume, usd: 25 });
     expect(d.run().usd).toBe(25);
     expect(d.command(resume)).toEqual([]);
   });

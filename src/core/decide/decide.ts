@@ -32,5 +32,5 @@ export function decide(state: State, input: Input, now: number): readonly EventB
 
 /** Numbers decided events for the ledger, which holds `after` events so far. */
 export function stamp(events: readonly EventBody[], after: number, at: number): Event[] {
-  return events.map((event, i) => ({ ...event, seq: after + i + 1, at, v: 1 }) as Event);
+  return events.map((event, i) => ({ ...event, seq: after + i + 1, at, v: 1 }));
 }

@@ -6,7 +6,7 @@ import { type Decision, endSession, windDown } from "./decision.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observation, Observed } from "../inputs.ts";
-import { phaseKey, snapshotRef, startOf } from "../keys.ts";
+import { isAnswer, phaseKey, snapshotRef, startOf } from "../keys.ts";
 import type { Attempt } from "../state.ts";
 
 /** Provisioning is tried this often before the task fails. */
@@ -16,7 +16,7 @@ export function decideObservation(d: Decision, observation: Observation): void {
   const { att } = observation;
   const attempt = d.state.attempts.get(att);
   if (attempt === undefined) return;
-  const isDue = observation.key === phaseKey(attempt);
+  const isDue = observation.key === phaseKey(attempt) && isAnswer(observation);
   switch (observation.saw) {
     case "provisioned":
     case "provision_failed":
@@ -40,7 +40,7 @@ export function decideObservation(d: Decision, observation: Observation): void {
     case "landed":
     case "target_moved":
     case "checkout_in_the_way":
-      if (isDue || (observation.saw === "landed" && observation.key.startsWith(`land:${att}:`)))
+      if (isDue || (observation.saw === "landed" && isAnswer(observation)))
         decideLanding(d, att, observation);
       return;
     case "snapshot":

@@ -11,7 +11,7 @@ const of = { run: runId, task: "a", att: "att_a_1" } as const;
 
 function after(state: State, ...bodies: EventBody[]): State {
   return bodies.reduce(
-    (s, body) => evolve(s, { ...body, seq: s.seq + 1, at, v: 1 } as Event),
+    (s, body) => evolve(s, { ...body, seq: s.seq + 1, at, v: 1 }),
     state,
   );
 }
@@ -196,9 +196,8 @@ describe("parked while it is queued", () => {
       try: 2,
     });
     expect(attempt(after(landing, park))?.recoveries).toBe(1);
-    expect(
-      attempt(after(landing, { ...park, park: { ...park.park, until: null } }))?.recoveries,
-    ).toBe(0);
+    const outage = { ...park, park: { ...park.park, reason: "outage" as const } };
+    expect(attempt(after(landing, outage))).toMatchObject({ recoveries: 0, outages: 1 });
   });
 });
 

@@ -33,7 +33,7 @@ export function apply(draft: Edit, event: EventBody, at: number): void {
   if (isRunEvent(event)) applyRun(draft, event, at);
   else if (isTaskEvent(event)) applyTask(draft, event, at);
   else if (isProjectEvent(event)) draft.setProject(event.project, { gate: event.commands });
-  else evolveAttempt(draft, event as AttemptEvent, at);
+  else evolveAttempt(draft, event, at);
 }
 
 const runTypes = new Set<string>([

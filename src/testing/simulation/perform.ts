@@ -5,11 +5,14 @@ import type { Observed } from "../../core/inputs.ts";
 import type { GateEvidence } from "../../core/state.ts";
 import type { Truth, WorkingTree } from "./truth.ts";
 
-export function provision(truth: Truth, effect: Effect & { do: "provision" }): Observed {
+type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;
+
+export function provision(truth: Truth, effect: Of<"provision">): Observed {
   const { att, spec, basis } = effect;
   for (const need of spec.needs)
     if (need.merge && !basis.some(({ key }) => key === need.key))
       throw new Error(`${att} starts without the commit of ${need.key}, which it needs`);
+  if (truth.retired.has(att)) throw new Error(`${att} is retired while its worktree is being made`);
   const made = truth.worktrees.get(att);
   if (truth.fault(0.04))
     return {
@@ -45,8 +48,51 @@ function setUp(truth: Truth, tree: WorkingTree): Observed {
   return { saw: "provisioned", worktree };
 }
 
+export function snapshot(
+  { worktrees, fault, commit }: Truth,
+  effect: Of<"snapshot">,
+): Observed | null {
+  const tree = worktrees.get(effect.att);
+  if (tree === undefined) return null;
+  if (fault(0.03)) return { saw: "snapshot_failed", why: "disk full" };
+  tree.saved = tree.writes;
+  return { saw: "snapshot", ref: effect.ref, commit: commit([]).id, left: 0 };
+}
+
+export function inspect(truth: Truth, { att, spec }: Of<"inspect">): Observed | null {
+  const tree = truth.worktrees.get(att);
+  if (tree === undefined) return null;
+  if (truth.fault(0.02)) return { saw: "inspect_failed", why: "not a repository" };
+  const commit = truth.of(tree.head);
+  const { missing, related, onTarget } = commit;
+  const head = { commit: commit.id, tree: commit.tree };
+  const outside = spec.paths === null ? [] : commit.outside;
+  return { saw: "inspected", head, dirty: tree.dirty, related, onTarget, outside, missing };
+}
+
+/** muster's own commit of what the session left; once is enough. */
+export function commitLeftovers(truth: Truth, { att }: Of<"commit">): Observed | null {
+  const tree = truth.worktrees.get(att);
+  if (tree === undefined) return null;
+  const { changes, outside, missing } = truth.of(tree.head);
+  if (tree.dirty)
+    tree.head = truth.commit([...changes, truth.change(att)], { outside, missing }).id;
+  tree.dirty = false;
+  return { saw: "committed", head: { commit: tree.head, tree: truth.of(tree.head).tree } };
+}
+
+export function retire(truth: Truth, { att, attempt }: Of<"retire">): Observed {
+  truth.retired.add(att);
+  const tree = truth.worktrees.get(att);
+  if (tree !== undefined && tree.saved < tree.writes)
+    throw new Error(`${att} is retired with ${tree.writes - tree.saved} unsaved writes`);
+  if (tree !== undefined && truth.fault(0.1)) return { saw: "kept", why: "a large file" };
+  if (attempt.worktree !== null) truth.worktrees.delete(att);
+  return { saw: "retired", ref: tree === undefined ? null : "refs/muster/rescue/x" };
+}
+
 /** Runs the commands in order up to the first red one. What a tree gives is decided once and holds. */
-export function gate(truth: Truth, { head, on, commands }: Effect & { do: "gate" }): Observed {
+export function gate(truth: Truth, { head, on, commands }: Of<"gate">): Observed {
   if (truth.fault(0.05)) return { saw: "gate_broken", commit: head.commit, why: "setup failed" };
   const evidence: GateEvidence[] = [];
   for (const command of commands) {
@@ -70,7 +116,7 @@ export function gate(truth: Truth, { head, on, commands }: Effect & { do: "gate"
   return { saw: "gated", head, evidence, passed: evidence.every(({ exit }) => exit === 0) };
 }
 
-export function merge(truth: Truth, { att, spec, head }: Effect & { do: "merge" }): Observed {
+export function merge(truth: Truth, { att, spec, head }: Of<"merge">): Observed {
   const lane = truth.lane(spec);
   if (truth.fault(0.02)) return { saw: "target_missing", why: `no branch ${spec.target}` };
   if (truth.fault(0.1)) return { saw: "merge_conflicts", target: lane.head, paths: ["a.ts"] };
@@ -82,7 +128,7 @@ export function merge(truth: Truth, { att, spec, head }: Effect & { do: "merge" 
 }
 
 /** Compare-and-swap; the same landing twice is one. */
-export function land(truth: Truth, effect: Effect & { do: "land" }): Observed {
+export function land(truth: Truth, effect: Of<"land">): Observed {
   const { spec, merge: made } = effect;
   const lane = truth.lane(spec);
   if (lane.merges.has(made.commit)) return { saw: "landed", commit: made.commit, followed: null };
@@ -105,7 +151,7 @@ function pushed(truth: Truth, head: Sha): Sha {
 }
 
 /** What must hold the moment a target moves. Throws what does not. */
-function checkLanding(truth: Truth, effect: Effect & { do: "land" }): void {
+function checkLanding(truth: Truth, effect: Of<"land">): void {
   const { att, attempt, spec, head, merge: made } = effect;
   const who = `${attempt.run}/${attempt.task}`;
   if (truth.landings.some(({ run, task }) => run === attempt.run && task === attempt.task))

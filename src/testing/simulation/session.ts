@@ -13,20 +13,6 @@ export interface Said {
   readonly seen: Observed;
 }
 
-export interface Session {
-  readonly n: number;
-  readonly pid: number;
-  readonly alive: boolean;
-  /** Silent in the middle of a round. */
-  readonly hung: boolean;
-  readonly log: readonly Said[];
-  /** Called on every new entry of the log; one follower at a time. */
-  follow: (() => void) | null;
-  send(uuid: Uuid): void;
-  answer(ask: string): void;
-  end(interrupt: boolean): void;
-}
-
 export interface Birth {
   readonly truth: Truth;
   readonly time: Timeline;
@@ -39,120 +25,147 @@ export interface Birth {
   readonly known: Set<Uuid>;
 }
 
+export interface Session extends Birth {
+  readonly log: Said[];
+  readonly inbox: Set<Uuid>;
+  readonly asks: Set<string>;
+  alive: boolean;
+  /** A round is in flight. */
+  busy: boolean;
+  /** Silent in the middle of a round. */
+  hung: boolean;
+  asked: number;
+  /** Called on every new entry of the log; one follower at a time. */
+  follow: (() => void) | null;
+}
+
 const minute = 60_000;
 
 export function startSession(birth: Birth): Session {
-  const { truth, time, att, n, known } = birth;
-  const { r } = truth;
-  const log: Said[] = [];
-  const inbox = new Set<Uuid>();
-  const asks = new Set<string>();
-  let alive = true;
-  let hung = false;
-  let busy = false;
-  let asked = 0;
-
-  const say = (make: (offset: number) => Observed): void => {
-    const offset = (log.length + 1) * 100;
-    log.push({ offset, seen: make(offset) });
-    self.follow?.();
-  };
-  const charge = (): { turns: number; usd: number } => {
-    const usd = r.int(8) / 64;
-    truth.charged.set(birth.run, (truth.charged.get(birth.run) ?? 0) + usd);
-    const tree = truth.worktrees.get(att);
-    if (tree !== undefined) tree.writes++;
-    return { turns: r.int(3), usd };
-  };
-  const exit = (code: number | null, why: string): void => {
-    if (!alive) return;
-    alive = false;
-    busy = false;
-    say(() => ({ saw: "session_exited", n, code, signal: null, why }));
-  };
-  const endRound = (failure: RoundFailure | "void" | null): void => {
-    busy = false;
-    asks.clear();
-    const cost = failure === "void" ? { turns: 0, usd: 0 } : charge();
-    say((offset) => ({ saw: "round_ended", failure, text: "said", offset, ...cost }));
-  };
-  const soon = (): void => time.after(r.between(1_000, 3 * minute), "world", act);
-
-  function act(): void {
-    if (!alive || !busy || hung || asks.size > 0) return;
-    if (truth.fault(0.02)) exit(137, "killed");
-    else if (truth.fault(0.02)) hung = true;
-    else if (r.chance(0.12)) askSomething();
-    else if (r.chance(0.4)) {
-      say((offset) => ({ saw: "used", offset, ...charge() }));
-      soon();
-    } else {
-      const failure = truth.fault(0.15) ? someFailure(birth) : null;
-      if (failure === null) work(birth);
-      endRound(failure);
-      if (truth.fault(0.02)) exit(null, "gone while idle");
-    }
-    if (hung) self.follow?.();
-  }
-  function askSomething(): void {
-    const ask = `ask-${n}-${++asked}`;
-    const isQuestion = r.chance(0.3);
-    asks.add(ask);
-    say((offset) => ({
-      saw: "asked",
-      ask,
-      kind: isQuestion ? "question" : "permission",
-      tool: isQuestion ? "AskUserQuestion" : "Bash",
-      text: "may I?",
-      input: r.pick<unknown>([null, { questions: [{ question: "which?" }] }, { questions: "all" }]),
-      rule: isQuestion || r.chance(0.5) ? null : r.pick(["Bash(make)", "Bash(rm)"]),
-      offset,
-    }));
-    if (r.chance(0.2)) time.after(r.between(1, 20 * minute), "world", () => withdraw(ask));
-    if (r.chance(0.1)) askSomething();
-  }
-  function withdraw(ask: string): void {
-    if (!alive || !asks.delete(ask)) return;
-    say((offset) => ({ saw: "ask_withdrawn", ask, offset }));
-    if (asks.size === 0) soon();
-  }
-
-  const self: Session = {
-    n,
-    pid: birth.pid,
-    get alive() {
-      return alive;
-    },
-    get hung() {
-      return alive && hung;
-    },
-    log,
+  return {
+    ...birth,
+    log: [],
+    inbox: new Set(),
+    asks: new Set(),
+    alive: true,
+    busy: false,
+    hung: false,
+    asked: 0,
     follow: null,
-    send(uuid) {
-      if (!alive || inbox.has(uuid)) return;
-      inbox.add(uuid);
-      say((offset) => ({ saw: "message_taken", uuid, offset }));
-      const isOld = known.has(uuid);
-      known.add(uuid);
-      if (busy) return;
-      busy = true;
-      if (isOld && r.chance(0.5))
-        time.after(1_000, "world", () => alive && busy && endRound("void"));
-      else soon();
-    },
-    answer(ask) {
-      if (alive && asks.delete(ask) && asks.size === 0) soon();
-    },
-    end(interrupt) {
-      if (!alive) return;
-      if (busy && interrupt && !hung && r.chance(0.6)) endRound({ is: "interrupted" });
-      time.after(r.between(50, 10_000), "world", () => exit(143, "asked to end"));
-    },
   };
-  return self;
 }
 
-function someFailure({ truth: { r }, time }: Birth): RoundFailure | "void" {
+/** Hands a message over; one that was handed over before is not taken twice. */
+export function send(s: Session, uuid: Uuid): void {
+  if (!s.alive || s.inbox.has(uuid)) return;
+  s.inbox.add(uuid);
+  say(s, (offset) => ({ saw: "message_taken", uuid, offset }));
+  const isOld = s.known.has(uuid);
+  s.known.add(uuid);
+  if (s.busy) return;
+  s.busy = true;
+  if (isOld && s.truth.r.chance(0.5))
+    s.time.after(1_000, "world", () => {
+      if (s.alive && s.busy) endRound(s, "void");
+    });
+  else soon(s);
+}
+
+export function answer(s: Session, ask: string): void {
+  if (s.alive && s.asks.delete(ask) && s.asks.size === 0) soon(s);
+}
+
+/** Ends the process, whatever it does; an interrupt may end its round politely first. */
+export function end(s: Session, interrupt: boolean): void {
+  if (!s.alive) return;
+  const { r } = s.truth;
+  if (s.busy && interrupt && !s.hung && r.chance(0.6)) endRound(s, { is: "interrupted" });
+  s.time.after(r.between(50, 10_000), "world", () => exit(s, 143, "asked to end"));
+}
+
+function say(s: Session, make: (offset: number) => Observed): void {
+  const offset = (s.log.length + 1) * 100;
+  s.log.push({ offset, seen: make(offset) });
+  s.follow?.();
+}
+
+/** Every model call costs, and may write. */
+function charge({ truth, run, att }: Session): { turns: number; usd: number } {
+  const usd = truth.r.int(8) / 64;
+  truth.charged.set(run, (truth.charged.get(run) ?? 0) + usd);
+  const tree = truth.worktrees.get(att);
+  if (tree !== undefined) tree.writes++;
+  return { turns: truth.r.int(3), usd };
+}
+
+function exit(s: Session, code: number | null, why: string): void {
+  if (!s.alive) return;
+  s.alive = false;
+  s.busy = false;
+  say(s, () => ({ saw: "session_exited", n: s.n, code, signal: null, why }));
+}
+
+function endRound(s: Session, failure: RoundFailure | "void" | null): void {
+  s.busy = false;
+  s.asks.clear();
+  const cost = failure === "void" ? { turns: 0, usd: 0 } : charge(s);
+  say(s, (offset) => ({ saw: "round_ended", failure, text: "said", offset, ...cost }));
+}
+
+function soon(s: Session): void {
+  s.time.after(s.truth.r.between(1_000, 3 * minute), "world", () => act(s));
+}
+
+/** The next thing that happens in a round. */
+function act(s: Session): void {
+  const { truth } = s;
+  if (!s.alive || !s.busy || s.hung || s.asks.size > 0) return;
+  if (truth.fault(0.04)) {
+    if (truth.r.chance(0.5)) exit(s, 137, "killed");
+    else hang(s);
+  } else if (truth.r.chance(0.12)) askSomething(s);
+  else if (truth.r.chance(0.4)) {
+    say(s, (offset) => ({ saw: "used", offset, ...charge(s) }));
+    soon(s);
+  } else {
+    const failure = truth.fault(0.15) ? someFailure(s) : null;
+    if (failure === null) work(s);
+    endRound(s, failure);
+    if (truth.fault(0.02)) exit(s, null, "gone while idle");
+  }
+}
+
+function hang(s: Session): void {
+  s.hung = true;
+  s.follow?.();
+}
+
+function askSomething(s: Session): void {
+  const { r } = s.truth;
+  const ask = `ask-${s.n}-${++s.asked}`;
+  const isQuestion = r.chance(0.3);
+  s.asks.add(ask);
+  say(s, (offset) => ({
+    saw: "asked",
+    ask,
+    kind: isQuestion ? "question" : "permission",
+    tool: isQuestion ? "AskUserQuestion" : "Bash",
+    text: "may I?",
+    input: r.pick<unknown>([null, { questions: [{ question: "which?" }] }, { questions: "all" }]),
+    rule: isQuestion || r.chance(0.5) ? null : r.pick(["Bash(make)", "Bash(rm)"]),
+    offset,
+  }));
+  if (r.chance(0.2)) s.time.after(r.between(1, 20 * minute), "world", () => withdraw(s, ask));
+  if (r.chance(0.1)) askSomething(s);
+}
+
+function withdraw(s: Session, ask: string): void {
+  if (!s.alive || !s.asks.delete(ask)) return;
+  say(s, (offset) => ({ saw: "ask_withdrawn", ask, offset }));
+  if (s.asks.size === 0) soon(s);
+}
+
+function someFailure({ truth: { r }, time }: Session): RoundFailure | "void" {
   return r.pick<RoundFailure | "void">([
     "void",
     { is: "interrupted" },
@@ -172,11 +185,10 @@ function someFailure({ truth: { r }, time }: Birth): RoundFailure | "void" {
 }
 
 /** What a good round leaves in the worktree: mostly a clean commit; while faults are left, something less. */
-function work({ truth, att, spec }: Birth): void {
+function work({ truth, att, spec }: Session): void {
   const tree = truth.worktrees.get(att);
-  if (tree === undefined) return;
+  if (tree === undefined || truth.fault(0.08)) return;
   const { r } = truth;
-  if (truth.fault(0.08)) return;
   const held = new Set(truth.of(tree.head).changes);
   held.add(truth.change(att));
   if (r.chance(0.5)) for (const change of truth.of(truth.lane(spec).head).changes) held.add(change);

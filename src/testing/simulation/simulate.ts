@@ -148,7 +148,7 @@ function run(
     observed.set(observation.saw, (observed.get(observation.saw) ?? 0) + 1);
     if ("usd" in observation && observation.usd > 0) {
       const id = `${observation.key} ${observation.offset}`;
-      const owner = `run_${observation.att.split("_")[1]}` as RunId;
+      const owner = `run_${observation.att.split("_")[1]}`;
       if (!shown.has(id)) told.set(owner, (told.get(owner) ?? 0) + observation.usd);
       shown.add(id);
     }

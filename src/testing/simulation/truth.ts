@@ -51,6 +51,8 @@ export interface Truth {
   readonly commits: Map<Sha, Commit>;
   readonly landings: Landing[];
   readonly worktrees: Map<AttemptId, WorkingTree>;
+  /** Attempts whose retiring has begun. */
+  readonly retired: Set<AttemptId>;
   /** `<tree> <command>` → exit 0. */
   readonly gates: Map<string, boolean>;
   readonly charged: Map<RunId, number>;
@@ -81,6 +83,7 @@ export function truth(r: Random, faults: number): Truth {
     commits: new Map(),
     landings: [],
     worktrees: new Map(),
+    retired: new Set(),
     gates: new Map(),
     charged: new Map(),
     approvals: new Map(),
