@@ -111,7 +111,7 @@ const observed: fc.Arbitrary<Observed> = fc.oneof(
 const run = fc.constantFrom("run_a" as const, "run_a" as const, "run_z" as const);
 const task = fc.constantFrom(...keys, "zz");
 const anyTask = fc.oneof(task, fc.constant(null));
-const is = <T extends Command["type"]>(type: T, rest: object) =>
+const is = (type: Command["type"], rest: object) =>
   fc.record({ type: fc.constant(type), run, ...rest }) as unknown as fc.Arbitrary<Command>;
 const command: fc.Arbitrary<Command> = fc.oneof(
   is("stop", { task: anyTask }),

@@ -33,15 +33,9 @@ const maxInstructions = 32 * 1024;
  * Reads the person's configuration, finds the binary and proves that there is a login, before anything starts.
  * Throws Fault `bad_config`, `no_claude`, `no_login`.
  */
-export async function knowCaller({
-  env,
-  configHome,
-  claudeConfigDir,
-}: Caller): Promise<KnownCaller> {
-  const config = readUserConfig({
-    ...env,
-    ...(configHome === null ? {} : { XDG_CONFIG_HOME: configHome }),
-  });
+export async function knowCaller(caller: Caller): Promise<KnownCaller> {
+  const { env, claudeConfigDir } = caller;
+  const config = configOf(caller);
   const binary = await findBinary(config.claude, env);
   const credential = credentialKind(env, config);
   const store = claudeConfigDir ?? "";
@@ -61,6 +55,14 @@ export async function knowCaller({
       instructions: readOwnInstructions(env, claudeConfigDir),
     },
   };
+}
+
+/** The person's configuration. Throws Fault `bad_config`. */
+export function configOf({ env, configHome }: Caller): UserConfig {
+  return readUserConfig({
+    ...env,
+    ...(configHome === null ? {} : { XDG_CONFIG_HOME: configHome }),
+  });
 }
 
 /**

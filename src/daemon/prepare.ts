@@ -3,6 +3,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { RunRequest } from "../api/schema.ts";
 import { proposeGate } from "../config/gates.ts";
+import type { UserConfig } from "../config/user.ts";
 import { parseProjectConfig } from "../config/project.ts";
 import { Fault } from "../core/fault.ts";
 import type { Plan, PlannedTask, TaskSpec } from "../core/plan.ts";
@@ -18,7 +19,7 @@ import { parsePlanYaml } from "../plan/plan-yaml.ts";
 import { planFromPrompts } from "../plan/prompts.ts";
 import { type ProjectFacts, resolveRun } from "../plan/resolve.ts";
 import { isSdkInstalled } from "../runner/claude-sdk.ts";
-import type { KnownCaller } from "./caller.ts";
+import { configOf } from "./caller.ts";
 
 export interface PreparedProject extends ProjectFacts {
   readonly reason: string;
@@ -39,17 +40,17 @@ const maxConfigBytes = 64 * 1024;
 /** Throws the Fault that names what is wrong and where; nothing has been started then. */
 export async function prepare(
   request: RunRequest,
-  caller: KnownCaller,
   state: State,
   scratch: string,
 ): Promise<Prepared> {
+  const config = configOf(request);
   const plans = readPlans(request);
   requireRunnable(plans);
   const projects = new Map<string, PreparedProject>();
   const open = async (path: string): Promise<PreparedProject> => {
     const known = projects.get(path);
     if (known !== undefined) return known;
-    const facts = await readProject(path, request, caller, state, scratch);
+    const facts = await readProject(path, request, config, state, scratch);
     projects.set(path, facts);
     return facts;
   };
@@ -82,18 +83,15 @@ export async function prepare(
         ? only.name
         : plans.map(({ name }) => name).join(", "),
     plans,
-    tasks: tasks.map((task) => withinCeiling(task, caller.config.ceiling)),
+    tasks: tasks.map((task) => withinCeiling(task, config.ceiling)),
     projects: [...projects.values()],
     parallel:
       options.parallel ??
       (plans.length === 1 ? only?.parallel : null) ??
-      caller.config.limits.parallel ??
+      config.limits.parallel ??
       defaultParallel,
     usd:
-      options.usd ??
-      (plans.length === 1 ? only?.usd : null) ??
-      caller.config.limits.usd ??
-      defaultRunUsd,
+      options.usd ?? (plans.length === 1 ? only?.usd : null) ?? config.limits.usd ?? defaultRunUsd,
   };
 }
 
@@ -106,7 +104,7 @@ function refuseUnsupported({ key, land }: TaskSpec): void {
 }
 
 /** A plan may allow what the person's ceiling does not forbid; the ceiling's own ask and deny rules hold everywhere. */
-function withinCeiling(task: TaskSpec, ceiling: KnownCaller["config"]["ceiling"]): TaskSpec {
+function withinCeiling(task: TaskSpec, ceiling: UserConfig["ceiling"]): TaskSpec {
   if (ceiling === null) return task;
   const { allow: most } = ceiling;
   const beyond =
@@ -176,11 +174,11 @@ function readText(path: string): string | undefined {
 async function readProject(
   path: string,
   request: RunRequest,
-  caller: KnownCaller,
+  person: UserConfig,
   state: State,
   scratch: string,
 ): Promise<PreparedProject> {
-  const repo = await openRepository(path, caller.environment.base, { scratch });
+  const repo = await openRepository(path, request.env, { scratch });
   const branch = await currentBranch(repo);
   const head = await requireHead(repo, branch);
   const config = await readConfig(repo, head);
@@ -217,7 +215,7 @@ async function readProject(
           : "missing",
     reason: accepted === null ? (proposed?.reason ?? "") : "",
     permissions: settings.permissions,
-    limits: { ...pickLimits(caller.config.limits), ...settings.limits },
+    limits: { ...pickLimits(person.limits), ...settings.limits },
     uncommitted: await countUncommitted(repo),
   };
 }

@@ -56,12 +56,12 @@ export function service(parts: ServiceParts): Service {
       parts.stop(options);
     },
     async preview(request) {
-      const caller = await knowCaller(request);
-      return previewOf(await prepare(request, caller, engine.state, parts.scratch), caller);
+      const prepared = await prepare(request, engine.state, parts.scratch);
+      return previewOf(prepared, await knowCaller(request));
     },
     async start(request) {
+      const prepared = await prepare(request, engine.state, parts.scratch);
       const caller = await knowCaller(request);
-      const prepared = await prepare(request, caller, engine.state, parts.scratch);
       const run: RunId = `run_${newName()}`;
       callers.set(run, caller);
       try {

@@ -88,6 +88,19 @@ export interface Drive {
   keys(): string[];
 }
 
+function taskOf(state: State, key: TaskKey, run: RunId): Task {
+  const found = state.runs.get(run)?.tasks.get(key);
+  if (found === undefined) throw new Error(`no task ${run}/${key}`);
+  return found;
+}
+
+function newestAttempt(state: State, key: TaskKey, run: RunId): Attempt {
+  const id = taskOf(state, key, run).attempts.at(-1) as AttemptId;
+  const found = state.attempts.get(id) ?? state.runs.get(run)?.past.get(id);
+  if (found === undefined) throw new Error(`no attempt of ${run}/${key}`);
+  return found;
+}
+
 /** Opens a drive on an empty state at 1,000,000 ms. */
 export function drive(): Drive {
   let state: State = emptyState;
@@ -114,17 +127,6 @@ export function drive(): Drive {
     throw new Error("the tick does not come to rest");
   };
   const feed = (input: Input): string[] => [...apply(input).map(({ type }) => type), ...settle()];
-  const task = (key: TaskKey, run: RunId): Task => {
-    const found = state.runs.get(run)?.tasks.get(key);
-    if (found === undefined) throw new Error(`no task ${run}/${key}`);
-    return found;
-  };
-  const attempt = (key: TaskKey, run: RunId): Attempt => {
-    const id = task(key, run).attempts.at(-1) as AttemptId;
-    const found = state.attempts.get(id) ?? state.runs.get(run)?.past.get(id);
-    if (found === undefined) throw new Error(`no attempt of ${run}/${key}`);
-    return found;
-  };
   const self: Drive = {
     get state() {
       return state;
@@ -137,11 +139,11 @@ export function drive(): Drive {
       if (found === undefined) throw new Error(`no run ${id}`);
       return found;
     },
-    task: (key, run = runId) => task(key, run),
-    attempt: (key, run = runId) => attempt(key, run),
+    task: (key, run = runId) => taskOf(state, key, run),
+    attempt: (key, run = runId) => newestAttempt(state, key, run),
     command: (command) => feed({ is: "command", command, seed: seed() }),
     see(task, seen, effect) {
-      const of = attempt(task, runId);
+      const of = newestAttempt(state, task, runId);
       const ofPhase = answered[seen.saw] !== undefined || seen.saw === "inspect_failed";
       const key = effect ?? (ofPhase ? phaseKey(of) : sessionKey(of.id, of.starts)) ?? "";
       const observation = { att: of.id, key, ...seen } as Observation;
@@ -153,7 +155,7 @@ export function drive(): Drive {
     },
     due: () => due(state, self.now).effects,
     effect<N extends EffectName>(key: TaskKey, name: N) {
-      const { id } = attempt(key, runId);
+      const { id } = newestAttempt(state, key, runId);
       return due(state, self.now).effects.find((e) => e.att === id && e.do === name) as
         | Extract<Effect, { do: N }>
         | undefined;

@@ -165,8 +165,7 @@ function requireAsk(attempt: Attempt, id: string | null): Ask {
 function answer(d: Decision, command: Extract<Command, { type: "answer" }>): void {
   const attempt = requireActive(d, command.run, command.task);
   const ask = requireAsk(attempt, command.ask);
-  if (!requireRun(d, command.run).attended)
-    d.emit({ type: "run.attended", run: command.run });
+  if (!requireRun(d, command.run).attended) d.emit({ type: "run.attended", run: command.run });
   if (ask.tool === null) {
     answerOwn(d, attempt, ask, command);
     return;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { drive, runId, startOf, taskSpec } from "../../testing/core.ts";
 import { head, walk } from "../../testing/walk.ts";
-import type { AttemptEvent, Event, EventBody } from "../events.ts";
+import type { AttemptEvent, EventBody } from "../events.ts";
 import { type State, emptyState } from "../state.ts";
 import { edit } from "./edit.ts";
 import { evolve, fold } from "./evolve.ts";
@@ -10,10 +10,7 @@ const at = 2_000_000;
 const of = { run: runId, task: "a", att: "att_a_1" } as const;
 
 function after(state: State, ...bodies: EventBody[]): State {
-  return bodies.reduce(
-    (s, body) => evolve(s, { ...body, seq: s.seq + 1, at, v: 1 }),
-    state,
-  );
+  return bodies.reduce((s, body) => evolve(s, { ...body, seq: s.seq + 1, at, v: 1 }), state);
 }
 /** A state with attempt `att_a_1` of task `a`, walked as far as `how` says. */
 function stateAt(how: "provisioning" | "working" | "verifying" | "verified"): State {

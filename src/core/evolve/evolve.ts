@@ -1,13 +1,6 @@
 /** Evolve: the state after an event. Total over every event type; it decides nothing and reads no clock. */
 import { edit, type Edit } from "./edit.ts";
-import type {
-  AttemptEvent,
-  Event,
-  EventBody,
-  ProjectEvent,
-  RunEvent,
-  TaskEvent,
-} from "../events.ts";
+import type { Event, EventBody, ProjectEvent, RunEvent, TaskEvent } from "../events.ts";
 import { evolveAttempt } from "./attempt.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
