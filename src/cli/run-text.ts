@@ -1,6 +1,6 @@
 /** A run as text for people: one line a task, then what needs a person and what to do next. */
 import type { RunDetail } from "../api/service.ts";
-import { clean, duration, oneLine, table, tint, usd } from "./output.ts";
+import { duration, oneLine, table, tint, usd } from "./output.ts";
 import { taskLine } from "./progress.ts";
 import { mark, tone } from "./states.ts";
 
@@ -10,12 +10,12 @@ export function runText(detail: RunDetail): string {
   const block = table(rows, (row, column, cell) =>
     column > 1 ? cell : tint(tone(run.tasks[row]?.state ?? "waiting"), cell),
   );
-  const head = `${mark(run.state)} ${run.id} ${run.state.replace("_", " ")}: ${clean(detail.name)}, ${duration(run.durationMs)}, ${usd(run.costUsd)}`;
+  const head = `${mark(run.state)} ${run.id} ${run.state.replace("_", " ")}: ${oneLine(detail.name, 80)}, ${duration(run.durationMs)}, ${usd(run.costUsd)}`;
   return [tint(tone(run.state), head), block, ...nextSteps(detail)].join("\n");
 }
 
 /** The commands that go on from here, most urgent first. */
-export function nextSteps({ run, tasks }: RunDetail): string[] {
+export function nextSteps({ run, tasks, usd: budget, paused }: RunDetail): string[] {
   const lines: string[] = [];
   for (const [i, view] of run.tasks.entries()) {
     const key = tasks[i]?.key ?? view.id;
@@ -36,6 +36,13 @@ export function nextSteps({ run, tasks }: RunDetail): string[] {
       );
     if (view.state === "parked" && view.reason === "credentials")
       lines.push(`↳ To go on with new credentials, run muster resume ${run.id}`);
+    if (view.state === "paused" && !paused) lines.push(`↳ To go on, run muster resume ${address}`);
   }
+  if (paused) lines.push(`↳ To go on, run muster resume ${run.id}`);
+  if (run.state === "needs_attention" && run.costUsd >= budget)
+    lines.push(
+      `▲ the budget of ${usd(budget)} is used up`,
+      `↳ To go on with a larger one, run muster resume ${run.id} --usd ${Math.ceil(budget * 2)}`,
+    );
   return lines;
 }

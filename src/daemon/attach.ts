@@ -10,7 +10,7 @@ import type { Launch } from "../core/runner.ts";
 import type { Attempt } from "../core/state.ts";
 import { type Host, attemptDir } from "../host/context.ts";
 import { type Identity, isAlive } from "../process/identity.ts";
-import { attachedArgv, attachedEnvironment } from "../runner/profile.ts";
+import { attachedArgv, attachedEnvironment, skipOnboarding } from "../runner/attached.ts";
 import { knowCaller } from "./caller.ts";
 import type { Found } from "./projection.ts";
 
@@ -34,6 +34,7 @@ export async function attachmentOf(
   const { binary, environment } = await knowCaller(request);
   const dir = attemptDir(host, attempt.id);
   const launch = JSON.parse(readFileSync(join(dir, "launch.json"), "utf8")) as Launch;
+  skipOnboarding(launch);
   return {
     attempt: attempt.id,
     argv: attachedArgv(binary.path, launch),

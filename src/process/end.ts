@@ -4,10 +4,12 @@
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { type Identity, isAlive, pids, readIdentity, signal } from "./identity.ts";
+import { type Identity, isAlive, pids, readIdentity, readStat, signal } from "./identity.ts";
 
 /** How often a dying process is looked at: there is no event for the end of a process that is not our child. */
 const lookMs = 20;
+/** A killed process is gone within this, unless it hangs in the kernel. */
+const killMs = 5_000;
 
 /** Waits until the process is gone; false where it still lives after `timeoutMs`. */
 export async function awaitGone(identity: Identity, timeoutMs: number): Promise<boolean> {
@@ -24,7 +26,7 @@ export async function endProcess(identity: Identity, graceMs: number): Promise<b
   if (!signal(identity, "SIGTERM")) return true;
   if (await awaitGone(identity, graceMs)) return true;
   signal(identity, "SIGKILL");
-  return awaitGone(identity, 5_000);
+  return awaitGone(identity, killMs);
 }
 
 /** Live processes of this user whose environment holds exactly `tag` (`NAME=value`), except `spare`. Linux only: none elsewhere. */
@@ -51,12 +53,19 @@ function hasTag(pid: number, needle: Buffer): boolean {
   }
 }
 
-/** Like `sweep`, for every tag that starts with `prefix` (`NAME=value…`). */
+/**
+ * Like `sweep`, for every tag that starts with `prefix` (`NAME=value…`). The outermost are killed first: a shim that saw its command
+ * end would record that as the command's own exit.
+ */
 export async function sweepPrefix(prefix: string): Promise<number> {
   const found = pids().flatMap((pid) =>
     pid !== process.pid && hasTag(pid, Buffer.from(prefix)) ? [readIdentity(pid)] : [],
   );
   const left = found.filter((identity) => identity !== undefined);
+  const known = new Set(left.map(({ pid }) => pid));
+  const outermost = left.filter(({ pid }) => !known.has(readStat(pid)?.parent ?? 0));
+  for (const identity of outermost) signal(identity, "SIGKILL");
+  await Promise.all(outermost.map((identity) => awaitGone(identity, killMs)));
   await Promise.all(left.map((identity) => endProcess(identity, sweepGraceMs)));
   return left.length;
 }

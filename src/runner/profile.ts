@@ -79,34 +79,8 @@ export function argvOf(binary: string, launch: Launch): [string, ...string[]] {
   return argv;
 }
 
-/**
- * The command line of a person's own terminal on the session: the same transcript, rules and switched-off project configuration,
- * since what the agent wrote into its worktree is still hostile.
- */
-export function attachedArgv(binary: string, launch: Launch): [string, ...string[]] {
-  return [
-    binary,
-    `--resume=${launch.session}`,
-    "--setting-sources=",
-    "--strict-mcp-config",
-    `--settings=${JSON.stringify(settingsOf(launch))}`,
-    `--model=${launch.model}`,
-  ];
-}
-
-/** What that terminal adds to the person's environment; `given` names the store of their login. */
-export function attachedEnvironment(
-  launch: Launch,
-  given: SessionEnvironment,
-): Record<string, string> {
-  const store = given.env["CLAUDE_SECURESTORAGE_CONFIG_DIR"];
-  return {
-    ...foldersOf(launch),
-    ...(store === undefined ? {} : { CLAUDE_SECURESTORAGE_CONFIG_DIR: store }),
-  };
-}
-
-function foldersOf(launch: Launch): Record<string, string> {
+/** The folders of its own that every process on an attempt's session has. */
+export function foldersOf(launch: Launch): Record<string, string> {
   return {
     CLAUDE_CONFIG_DIR: `${launch.dir}/cfg`,
     CLAUDE_CODE_TMPDIR: `${launch.dir}/tmp`,

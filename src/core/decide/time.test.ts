@@ -180,6 +180,22 @@ describe("a need that breaks", () => {
     });
   });
 
+  it("is not forgotten where it was begun anew meanwhile", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b", { needs: [need("a")] })]));
+    w.prove("a");
+    d.command({ type: "stop", run: runId, task: "a" });
+    w.exit("a");
+    w.snapshot("a");
+    d.command({ type: "retry", run: runId, task: "a", settled: null });
+    expect(d.attempt("a").id).toBe("att_a_3");
+    w.provision("b");
+    expect(d.attempt("b").phase).toMatchObject({
+      outcome: { reason: "needs_failed", detail: "a was begun anew" },
+    });
+  });
+
   it("leaves alone what only waited for its order and has begun", () => {
     const d = drive();
     const w = walk(d);

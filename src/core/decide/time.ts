@@ -3,7 +3,8 @@ import { type Decision, conclude, windDown } from "./decision.ts";
 import { timesOutAt } from "../due.ts";
 import { isSettled, mayBeMade, needState } from "../queries.ts";
 import { deniedText } from "../texts.ts";
-import type { Attempt, Run } from "../state.ts";
+import type { Attempt, Run, State, Task } from "../state.ts";
+import type { TaskKey } from "../ids.ts";
 
 export function passTime(d: Decision): void {
   for (const attempt of d.state.attempts.values()) {
@@ -44,20 +45,44 @@ function expireAsks(d: Decision, attempt: Attempt): void {
 /** A task whose need broke fails; under way, where it stands on commits that will not land now. */
 function failBrokenNeeds(d: Decision, run: Run): void {
   for (const [key, task] of run.tasks) {
-    if (isSettled(task)) continue;
-    const broken = task.spec.needs.find(
-      (need) =>
-        (task.state.is === "pending" || need.merge) &&
-        needState(d.state, run, task, need) === "broken",
-    );
-    if (broken === undefined) continue;
-    const needed = run.tasks.get(broken.key);
-    const detail = `${broken.key} ended ${needed?.state.is ?? "missing"}`;
-    if (task.state.is === "active" && mayBeMade(d.attempt(task.state.attempt))) continue;
-    if (task.state.is === "active")
-      windDown(d, task.state.attempt, { is: "failed", reason: "needs_failed", detail });
-    else d.emit({ type: "task.failed", run: run.id, task: key, reason: "needs_failed", detail });
+    if (task.state.is === "pending") {
+      const broken = task.spec.needs.find((n) => needState(d.state, run, task, n) === "broken");
+      const detail = broken === undefined ? null : endOf(run, broken.key);
+      if (detail !== null)
+        d.emit({ type: "task.failed", run: run.id, task: key, reason: "needs_failed", detail });
+    } else if (task.state.is === "active") {
+      const attempt = d.attempt(task.state.attempt);
+      const lost = mayBeMade(attempt) ? undefined : lostBasis(d.state, run, task, attempt);
+      if (lost !== undefined)
+        windDown(d, attempt.id, {
+          is: "failed",
+          reason: "needs_failed",
+          detail: endOf(run, lost),
+        });
+    }
   }
+}
+
+/** A need whose commits an attempt stands on and that was given up, also where it was begun anew since. */
+function lostBasis(state: State, run: Run, task: Task, { id }: Attempt): TaskKey | undefined {
+  const isNewer = (other: string): boolean => numberOf(other) > numberOf(id);
+  return task.spec.needs.find(
+    (need) =>
+      need.merge &&
+      (needState(state, run, task, need) === "broken" ||
+        run.tasks.get(need.key)?.attempts.some(isNewer) === true),
+  )?.key;
+}
+
+function numberOf(att: string): number {
+  return Number(att.slice(att.lastIndexOf("_") + 1));
+}
+
+function endOf(run: Run, key: TaskKey): string {
+  const is = run.tasks.get(key)?.state.is ?? "missing";
+  return is === "failed" || is === "canceled" || is === "missing"
+    ? `${key} ended ${is}`
+    : `${key} was begun anew`;
 }
 
 /** A run is settled once every task is, and no attempt has anything left to do. */

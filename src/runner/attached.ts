@@ -1,0 +1,68 @@
+/** A person's own terminal on a session: the launch profile where it holds there too, and what an interactive start needs besides. */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Launch, SessionEnvironment } from "../core/runner.ts";
+import { isJson } from "./messages.ts";
+import { foldersOf, settingsOf } from "./profile.ts";
+
+/**
+ * The command line of a person's own terminal on the session: the same transcript, rules and switched-off project configuration,
+ * since what the agent wrote into its worktree is still hostile.
+ */
+export function attachedArgv(binary: string, launch: Launch): [string, ...string[]] {
+  return [
+    binary,
+    `--resume=${launch.session}`,
+    "--setting-sources=",
+    "--strict-mcp-config",
+    `--settings=${JSON.stringify(settingsOf(launch))}`,
+    `--model=${launch.model}`,
+  ];
+}
+
+/** What that terminal adds to the person's environment; `given` names the store of their login. */
+export function attachedEnvironment(
+  launch: Launch,
+  given: SessionEnvironment,
+): Record<string, string> {
+  const store = given.env["CLAUDE_SECURESTORAGE_CONFIG_DIR"];
+  return {
+    ...foldersOf(launch),
+    ...(store === undefined ? {} : { CLAUDE_SECURESTORAGE_CONFIG_DIR: store }),
+  };
+}
+
+/**
+ * Says that the first-run screens are over: the attempt's own config dir has never seen a person, and those screens ask the network
+ * before anything else (measured). Whether to trust the folder is still the person's to say. A file that is not understood is left.
+ */
+export function skipOnboarding({ dir }: Launch): void {
+  const path = join(dir, "cfg", ".claude.json");
+  const known = readJson(path);
+  if (known === undefined || known["hasCompletedOnboarding"] === true) return;
+  const sibling = `${path}.muster`;
+  writeFileSync(
+    sibling,
+    `${JSON.stringify({ ...known, hasCompletedOnboarding: true }, null, 2)}\n`,
+    {
+      mode: 0o600,
+    },
+  );
+  renameSync(sibling, path);
+}
+
+/** An empty object where there is no file, undefined where it holds something else than an object. */
+function readJson(path: string): Readonly<Record<string, unknown>> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return {};
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJson(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
