@@ -2,6 +2,7 @@
  * Landing: a branch moves from one exact commit to another, and the checkout that has it follows where that touches nothing of
  * the person's (design §5, "The person's checkout"). Never a stash, a reset, a hook or ORIG_HEAD.
  */
+import { readOwnFilters } from "./filters.ts";
 import { randomUUID } from "node:crypto";
 import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
@@ -119,6 +120,12 @@ async function readWhatStands(
   place: Place,
   request: LandRequest,
 ): Promise<Obstacle | null> {
+  const [filter] = await readOwnFilters(repo);
+  if (filter !== undefined)
+    return {
+      paths: [],
+      detail: `the repository's own configuration defines the filter ${filter}, which sessions can write; define it globally, or check out another branch`,
+    };
   const busy = await readBusy(repo, place, `refs/heads/${request.target}`);
   if (busy !== null) return busy;
   return readObstacle(repo, place, request.old, request.new);

@@ -1,4 +1,5 @@
 /** A person's own terminal on a session: the launch profile where it holds there too, and what an interactive start needs besides. */
+import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Launch, SessionEnvironment } from "../core/runner.ts";
@@ -40,12 +41,13 @@ export function skipOnboarding({ dir }: Launch): void {
   const path = join(dir, "cfg", ".claude.json");
   const known = readJson(path);
   if (known === undefined || known["hasCompletedOnboarding"] === true) return;
-  const sibling = `${path}.muster`;
+  const sibling = `${path}.${randomBytes(8).toString("hex")}`;
   writeFileSync(
     sibling,
     `${JSON.stringify({ ...known, hasCompletedOnboarding: true }, null, 2)}\n`,
     {
       mode: 0o600,
+      flag: "wx", // Never through a link that an agent may have left.
     },
   );
   renameSync(sibling, path);

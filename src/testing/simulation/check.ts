@@ -2,7 +2,7 @@
 import type { Due } from "../../core/effects.ts";
 import type { Event } from "../../core/events.ts";
 import type { Capacity } from "../../core/inputs.ts";
-import { isHeld, isSettled, laneOf, specOf } from "../../core/queries.ts";
+import { isHeld, isSettled, laneOf, openAsks, specOf } from "../../core/queries.ts";
 import type { Attempt, State, Task } from "../../core/state.ts";
 import { difference } from "./equal.ts";
 
@@ -89,6 +89,11 @@ function checkShape(a: Attempt): void {
   refuse(
     a.slot && !["provisioning", "idle", "working"].includes(phase.at),
     `${a.id} is ${phase.at} and holds a slot`,
+  );
+  refuse(a.slot && openAsks(a).length > 0, `${a.id} asks and holds a slot`);
+  refuse(
+    (phase.at === "verified" || phase.at === "queued") && a.mail.length > 0,
+    `${a.id} is ${phase.at} with a message that nobody heard`,
   );
   refuse(phase.at === "working" && a.process.is === "none", `${a.id} works without a process`);
   refuse(

@@ -75,8 +75,8 @@ describe("a checkout that follows", () => {
 
   test("the person's own filters run, their hooks do not", async () => {
     const scene = await makeScene({ ...before, ".gitattributes": "added.txt filter=mark\n" });
-    await scene.world.git(["config", "filter.mark.smudge", "sed s/added/smudged/"]);
-    await scene.world.git(["config", "filter.mark.clean", "sed s/smudged/added/"]);
+    await scene.world.git(["config", "--global", "filter.mark.smudge", "sed s/added/smudged/"]);
+    await scene.world.git(["config", "--global", "filter.mark.clean", "sed s/smudged/added/"]);
     for (const hook of [
       "post-index-change",
       "reference-transaction",
@@ -95,6 +95,17 @@ describe("a checkout that follows", () => {
     expect(await scene.land()).toEqual({ landed: true, followed: scene.world.root });
     expect(await scene.world.read("added.txt")).toBe("smudged\n");
     expect(existsSync(join(scene.world.dir, "ran"))).toBe(false);
+  });
+
+  test("a filter of the repository's own configuration keeps the checkout from following, and runs nowhere", async () => {
+    const scene = await makeScene({ ...before, ".gitattributes": "* filter=evil\n" });
+    const canary = join(scene.world.dir, "fired");
+    await scene.world.git(["config", "filter.evil.smudge", `touch ${canary}; cat`]);
+    expect(await scene.land()).toMatchObject({ landed: false, why: "checkout_in_the_way" });
+    expect(existsSync(canary)).toBe(false);
+    // The control: plain git runs it.
+    await scene.world.git(["read-tree", "-m", "-u", scene.old, scene.next]);
+    expect(existsSync(canary)).toBe(true);
   });
 
   test("a commit that was replaced lands as what it is", async () => {
