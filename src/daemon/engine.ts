@@ -52,8 +52,9 @@ export function engine(options: EngineOptions): Engine {
   let state: State = emptyState;
   let saved = 0;
   let timer: NodeJS.Timeout | undefined;
-  let turn: Promise<unknown> = Promise.resolve();
   let stopped = false;
+  const turns = oneAtATime(log);
+  const isStopped = (): boolean => stopped;
 
   const take = async (input: Input): Promise<readonly Event[]> => {
     const at = Math.max(now(), state.now);
@@ -82,35 +83,13 @@ export function engine(options: EngineOptions): Engine {
       timer = setTimeout(wake, Math.min(Math.max(wakeAt - now(), 0), maxTimerMs));
   };
 
-  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
-    const next = turn.then(act, act);
-    turn = next.catch((error: unknown) => {
-      if (!(error instanceof Fault))
-        log("error", "The engine failed", { error: String(error), stack: (error as Error).stack });
-    });
-    return next;
-  };
-
   const observed = async (observation: Observation): Promise<void> => {
     await take({ is: "observation", observation, seed: randomUUID() });
     await settle();
   };
 
-  /** What can't be written now is tried again until it can. */
-  const patiently = async (act: () => Promise<void>): Promise<void> => {
-    for (;;) {
-      try {
-        await act();
-        return;
-      } catch (error) {
-        if (!(error instanceof Fault) || error.code !== "no_space" || stopped) throw error;
-        log("warn", "The ledger can't be written, trying again", { error: error.message });
-        await new Promise((resolve) => setTimeout(resolve, retryMs));
-      }
-    }
-  };
   const wake = (): void => {
-    inTurn(() => patiently(settle)).catch(() => {}); // Logged by the turn.
+    turns.take(() => patiently(settle, isStopped, log)).catch(() => {}); // Logged by the turn.
   };
 
   return {
@@ -118,14 +97,15 @@ export function engine(options: EngineOptions): Engine {
       return state;
     },
     command: (command) =>
-      inTurn(async () => {
+      turns.take(async () => {
         const events = await take({ is: "command", command, seed: randomUUID() });
         await settle();
         return events;
       }),
-    observe: (observation) => inTurn(() => patiently(() => observed(observation))).catch(() => {}),
+    observe: (observation) =>
+      turns.take(() => patiently(() => observed(observation), isStopped, log)).catch(() => {}),
     start: () =>
-      inTurn(async () => {
+      turns.take(async () => {
         state = await readState(ledger);
         saved = state.seq;
         await settle();
@@ -133,9 +113,52 @@ export function engine(options: EngineOptions): Engine {
     async stop() {
       stopped = true;
       clearTimeout(timer);
-      await turn;
+      await turns.rest();
     },
   };
+}
+
+interface Turns {
+  /** Runs `act` when everything before it is over; fails where it fails, and the next goes on all the same. */
+  take<T>(act: () => Promise<T>): Promise<T>;
+  /** Resolves once everything so far is over. */
+  rest(): Promise<unknown>;
+}
+
+function oneAtATime(log: EngineOptions["log"]): Turns {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    take(act) {
+      const next = last.then(act, act);
+      last = next.catch((error: unknown) => {
+        if (error instanceof Fault) return;
+        log("error", "The engine failed", {
+          error: String(error),
+          stack: error instanceof Error ? error.stack : undefined,
+        });
+      });
+      return next;
+    },
+    rest: () => last,
+  };
+}
+
+/** What can't be written now (a full disk) is tried again until it can, or until the engine stops. */
+async function patiently(
+  act: () => Promise<void>,
+  isStopped: () => boolean,
+  log: EngineOptions["log"],
+): Promise<void> {
+  for (;;) {
+    try {
+      await act();
+      return;
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "no_space" || isStopped()) throw error;
+      log("warn", "The ledger can't be written, trying again", { error: error.message });
+      await new Promise((resolve) => setTimeout(resolve, retryMs));
+    }
+  }
 }
 
 async function readState(ledger: Ledger): Promise<State> {

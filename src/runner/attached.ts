@@ -14,6 +14,7 @@ export function attachedArgv(binary: string, launch: Launch): [string, ...string
   return [
     binary,
     `--resume=${launch.session}`,
+    "--permission-mode=acceptEdits",
     "--setting-sources=",
     "--strict-mcp-config",
     `--settings=${JSON.stringify(settingsOf(launch))}`,
@@ -29,6 +30,7 @@ export function attachedEnvironment(
   const store = given.env["CLAUDE_SECURESTORAGE_CONFIG_DIR"];
   return {
     ...foldersOf(launch),
+    DISABLE_AUTOUPDATER: "1",
     ...(store === undefined ? {} : { CLAUDE_SECURESTORAGE_CONFIG_DIR: store }),
   };
 }

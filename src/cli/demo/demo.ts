@@ -65,9 +65,7 @@ function demoEnvironment(folder: string, url: string): Record<string, string> {
   const kept = ["TERM", "LANG", "NO_COLOR", "FORCE_COLOR", "CI", "COLUMNS", "TMPDIR"];
   return {
     ...Object.fromEntries(
-      kept.flatMap((name) =>
-        process.env[name] === undefined ? [] : [[name, process.env[name] as string]],
-      ),
+      kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     ),
     PATH: [dirname(process.execPath), process.env["PATH"] ?? "/usr/bin:/bin"].join(delimiter),
     HOME: join(folder, "home"),
