@@ -44,6 +44,7 @@ function measure(what: () => void): { median: number; p5: number; p95: number } 
 
 const states: Record<string, State> = {
   provisioning: open(() => {}),
+  starting: open((d, key) => void walk(d).provision(key)),
   working: open((d, key) => walk(d).work(key)),
   verifying: open((d, key) => {
     walk(d).work(key);

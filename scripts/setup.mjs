@@ -35,8 +35,11 @@ function npm(...args) {
   process.exit(1);
 }
 
+// `npm install`, not `npm ci`: the latter refuses a lock in which an optional package of some other platform is missing. The
+// versions are the lock's all the same, and nothing is written to it.
 const isCurrent = existsSync(stamp) && readFileSync(stamp, "utf8") === lock;
-if (!isCurrent) npm("ci");
-if (bringsNode && !existsSync(`${root}node_modules/${nodePackage}/bin/node`))
-  npm("install", "--no-save", `${nodePackage}@${nodeVersion}`);
-if (!isCurrent) writeFileSync(stamp, lock);
+const hasNode = !bringsNode || existsSync(`${root}node_modules/${nodePackage}/bin/node`);
+if (!isCurrent || !hasNode) {
+  npm("install", "--no-save", ...(bringsNode ? [`${nodePackage}@${nodeVersion}`] : []));
+  writeFileSync(stamp, lock);
+}

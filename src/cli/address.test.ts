@@ -32,13 +32,22 @@ describe("a word without a slash", () => {
   });
 
   test("is refused where it could be either, and only by verbs that could mean both", () => {
-    const fault = faultOf(() => chooseWord("ap", many, named("run_2", "ap"), "either"));
-    expect(fault).toMatchObject({ code: "usage", message: "ap may be run_apz00000 or run_2/ap" });
-    expect(fault.remedy).toMatch(/run_2\/ap$/);
-    expect(chooseWord("ap", many, named("run_2", "ap"), "task")).toEqual({
-      run: "run_2",
-      task: "ap",
+    const fault = faultOf(() => chooseWord("apz0", many, named("run_2", "apz0"), "either"));
+    expect(fault).toMatchObject({
+      code: "usage",
+      message: "apz0 may be run_apz00000 or run_2/apz0",
     });
+    expect(fault.remedy).toMatch(/run_2\/apz0$/);
+    expect(chooseWord("apz0", many, named("run_2", "apz0"), "task")).toEqual({
+      run: "run_2",
+      task: "apz0",
+    });
+  });
+
+  test("of less than four letters is a task that is called so, whatever run begins with it", () => {
+    const latest = named("run_2", "a");
+    expect(chooseWord("a", many, latest, "either")).toEqual({ run: "run_2", task: "a" });
+    expect(chooseWord("ap", many, latest, "either")).toEqual({ run: many.id, task: null });
   });
 
   test("is the run where it is the whole id", () => {

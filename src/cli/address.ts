@@ -26,6 +26,9 @@ export interface TaskAddress extends Address {
   readonly text: string;
 }
 
+/** Letters of a run's id that win against the name of a task. */
+const shortestPrefix = 4;
+
 /** The key of the task that `word` names in a run: a key, or an id that only one plan of the run has. */
 export function chooseKey(word: string, { id, tasks }: Named): string {
   if (tasks.some(({ key }) => key === word)) return word;
@@ -68,7 +71,9 @@ export function chooseWord(
       remedy: `To see them, run muster show ${named.id}`,
     });
   }
-  if (asTask && (named === null || wants === "task"))
+  // As git takes no shorter abbreviation either: a task that is called so is what is meant.
+  const isShort = word.replace(/^run_/, "").length < shortestPrefix;
+  if (asTask && (named === null || wants === "task" || isShort))
     return { run: latest.id, task: chooseKey(word, latest) };
   if (asTask && named !== null)
     throw new Fault("usage", `${word} may be ${named.id} or ${latest.id}/${word}`, {
@@ -114,15 +119,15 @@ async function resolve(
     const task = chooseKey(wanted.slice(slash + 1), namedOf(detail));
     return { run: detail.run.id, task, detail };
   }
-  const named = await orNull(daemon.run(wanted));
-  const id = await orNull(latestRun(daemon));
-  const latest = id === null ? null : await daemon.run(id);
-  const chosen = chooseWord(
-    wanted,
-    named === null ? null : namedOf(named),
-    latest === null ? null : namedOf(latest),
-    wants,
-  );
+  const asked = await orFault(daemon.run(wanted));
+  const named = asked instanceof Fault ? null : asked;
+  const id = await orFault(latestRun(daemon));
+  const latest = id instanceof Fault ? null : await daemon.run(id);
+  const known = latest === null ? null : namedOf(latest);
+  const isTask = known?.tasks.some((task) => task.key === wanted || task.id === wanted) === true;
+  // The first letters of several runs name none of them, but may still be a task.
+  if (asked instanceof Fault && asked.code === "usage" && !isTask) throw asked;
+  const chosen = chooseWord(wanted, named === null ? null : namedOf(named), known, wants);
   const detail = [named, latest].find((one) => one?.run.id === chosen.run);
   return { ...chosen, detail: detail ?? (await daemon.run(chosen.run)) };
 }
@@ -140,11 +145,13 @@ export async function latestRun(daemon: Connection): Promise<string> {
   return run.id;
 }
 
-async function orNull<T>(asked: Promise<T>): Promise<T | null> {
+/** What was found, or the Fault that says why there is not one of it; any other is thrown. */
+async function orFault<T>(asked: Promise<T>): Promise<T | Fault> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof Fault && error.code === "not_found") return null;
+    if (error instanceof Fault && (error.code === "not_found" || error.code === "usage"))
+      return error;
     throw error;
   }
 }

@@ -10,15 +10,21 @@ import type { Attempt, Phase, State } from "./state.ts";
 /** What should be happening at `now`. */
 export function due(state: State, now: number): Due {
   const effects: Effect[] = [];
+  const budgetLeft = budgets(state);
   let wakeAt = Number.POSITIVE_INFINITY;
   for (const attempt of state.attempts.values()) {
-    pushEffects(effects, state, attempt);
+    pushEffects(effects, state, attempt, budgetLeft);
     wakeAt = Math.min(wakeAt, wakesAt(state, attempt));
   }
   return { effects, wakeAt: Number.isFinite(wakeAt) ? Math.max(wakeAt, now) : null };
 }
 
-function pushEffects(effects: Effect[], state: State, attempt: Attempt): void {
+function pushEffects(
+  effects: Effect[],
+  state: State,
+  attempt: Attempt,
+  budgetLeft: (attempt: Attempt) => number,
+): void {
   const base = { att: attempt.id, attempt, spec: specOf(state, attempt) };
   const { process } = attempt;
   if (process.is !== "none") {
@@ -29,7 +35,7 @@ function pushEffects(effects: Effect[], state: State, attempt: Attempt): void {
       key: sessionKey(attempt.id, process.n),
       n: process.n,
       resume,
-      usd: process.is === "starting" ? usdLeft(state, attempt) : 0,
+      usd: process.is === "starting" ? usdLeft(state, attempt, budgetLeft(attempt)) : 0,
     });
   }
   if (process.is === "ending") {
@@ -48,10 +54,21 @@ function pushEffects(effects: Effect[], state: State, attempt: Attempt): void {
 }
 
 /** What is left of the attempt's budget and of its run's, whichever is less. */
-function usdLeft(state: State, attempt: Attempt): number {
-  const run = state.runs.get(attempt.run);
-  const ofAttempt = specOf(state, attempt).limits.usd - attempt.usage.usd;
-  return run === undefined ? ofAttempt : Math.min(ofAttempt, run.usd - spent(state, run));
+function usdLeft(state: State, attempt: Attempt, ofRun: number): number {
+  return Math.min(specOf(state, attempt).limits.usd - attempt.usage.usd, ofRun);
+}
+
+/** What is left of the budget of an attempt's run; added up once per run. */
+function budgets(state: State): (attempt: Attempt) => number {
+  const left = new Map<string, number>();
+  return ({ run: id }) => {
+    const known = left.get(id);
+    if (known !== undefined) return known;
+    const run = state.runs.get(id);
+    const usd = run === undefined ? Number.POSITIVE_INFINITY : run.usd - spent(state, run);
+    left.set(id, usd);
+    return usd;
+  };
 }
 
 type Base = Pick<Effect, "att" | "attempt" | "spec">;
