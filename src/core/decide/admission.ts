@@ -14,7 +14,6 @@ import {
   laneOf,
   needState,
   openAsks,
-  ownAsk,
   specOf,
   spent,
   verifiedHead,
@@ -128,11 +127,11 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
   const run = d.state.runs.get(attempt.run);
   if (run === undefined || isHeld(d.state, attempt) || attempt.cancelRequested) return;
   const { phase } = attempt;
+  if (openAsks(attempt).length > 0) return;
   if (phase.at === "working") {
-    if (attempt.slot || openAsks(attempt).length > 0) return;
+    if (attempt.slot) return;
   } else if (phase.at !== "idle" || attempt.mail.length === 0 || attempt.process.is === "ending")
     return;
-  if (ownAsk(attempt) !== undefined) return;
   const { plan } = specOf(d.state, attempt);
   const needsProcess = attempt.process.is === "none";
   if (!attempt.slot) {
