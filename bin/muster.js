@@ -2,7 +2,8 @@
 // Plain JavaScript for any Node ≥ 18: finds a Node that is new enough, then runs the CLI there (src in a clone, dist in the package).
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import module, { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const needed = [24, 11];
@@ -25,8 +26,10 @@ function besideUs() {
 }
 
 function reexec(node) {
+  const cache = cacheFolder();
   const child = spawn(node, [...process.execArgv, entry, ...process.argv.slice(2)], {
     stdio: "inherit",
+    env: { ...process.env, ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }) },
   });
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => child.kill(name));
   child.on("error", (error) => {
@@ -40,6 +43,13 @@ function reexec(node) {
   });
 }
 
+/** Compiled code is kept in muster's own folder once there is one: it halves what a command takes to start. */
+function cacheFolder() {
+  const { MUSTER_HOME, XDG_STATE_HOME, HOME = "/" } = process.env;
+  const home = MUSTER_HOME || join(XDG_STATE_HOME || join(HOME, ".local/state"), "muster");
+  return existsSync(home) ? join(home, "cache") : undefined;
+}
+
 if (process.platform === "win32") {
   process.stderr.write(
     "✗ muster does not run on native Windows\n↳ To use it there, run wsl --install, and muster inside of it\n",
@@ -47,8 +57,11 @@ if (process.platform === "win32") {
   process.exit(69);
 }
 const node = isNewEnough ? undefined : besideUs();
-if (isNewEnough) await import(entry);
-else if (node !== undefined && existsSync(node)) reexec(node);
+if (isNewEnough) {
+  const cache = cacheFolder();
+  if (cache !== undefined) module.enableCompileCache?.(cache);
+  await import(entry);
+} else if (node !== undefined && existsSync(node)) reexec(node);
 else {
   process.stderr.write(
     `✗ muster needs Node ${needed.join(".")} or newer, this is ${process.versions.node}\n↳ To install one, run nvm install 24\n`,

@@ -49,6 +49,12 @@ export function width(stream: NodeJS.WriteStream = process.stdout): number {
   return stream.columns ?? 100;
 }
 
+/** Tells a terminal that can show it (OSC 9) that something wants attention; nothing anywhere else. */
+export function ring(text: string): void {
+  if (process.stderr.isTTY && process.env["TERM"] !== "dumb")
+    process.stderr.write(`\u001b]9;${clean(text)}\u0007`);
+}
+
 /** The answer. */
 export function say(text: string): void {
   process.stdout.write(`${text}\n`);

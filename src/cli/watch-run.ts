@@ -4,7 +4,7 @@ import { exitCodes } from "../core/fault.ts";
 import type { Connection } from "./connect.ts";
 import { followRun, isAtRest } from "./follow.ts";
 import { offerQuestions, waitsForPerson } from "./offer.ts";
-import { canAsk, note } from "./output.ts";
+import { canAsk, note, ring } from "./output.ts";
 import { progress } from "./progress.ts";
 
 const interrupted = 130;
@@ -32,6 +32,7 @@ export async function watchToEnd(
       const until = (now: RunDetail): boolean => isAtRest(now) || (offers && waitsForPerson(now));
       const detail = await followRun(daemon, id, onChange ?? ((now) => shown.show(now)), { until });
       shown.end();
+      ring(`muster: ${detail.run.id} ${detail.run.state.replace("_", " ")}`);
       if (detail.settled || !offers || !(await offerQuestions(daemon, detail))) return detail;
     }
   } finally {

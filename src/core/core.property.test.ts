@@ -311,7 +311,7 @@ describe("any order of inputs", () => {
         expect(difference(fold(emptyState, played.events), played.state)).toBeNull();
         expect(difference(fromText(toText(played.state)), played.state)).toBeNull();
       }),
-      { numRuns: 3000 },
+      { numRuns: 300 },
     );
     process.stdout.write(`${seen.size} types of events seen, ${refused} commands refused\n`);
     expect([...seen]).toEqual(
