@@ -3,11 +3,12 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:f
 import { join } from "node:path";
 import { replaceFile } from "../config/write.ts";
 import type { Effect } from "../core/effects.ts";
+import type { AttemptId } from "../core/ids.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { FollowRecord } from "../git/follow.ts";
-import { openRepository } from "../git/git.ts";
+import { type Repository, openRepository } from "../git/git.ts";
 import { isAncestor, treeOf } from "../git/inspect.ts";
-import { land, recoverFollow } from "../git/land.ts";
+import { type LandRequest, type Landing, land, recoverFollow } from "../git/land.ts";
 import { commitTree, mergeTree, person } from "../git/merge.ts";
 import { readRef } from "../git/refs.ts";
 import { type Host, openProject } from "./context.ts";
@@ -57,13 +58,11 @@ export async function landMerge(
   await treeOf(repo, made.commit);
   const journal = followJournal(host, attempt.id);
   const isOurs = (path: string): boolean => path.startsWith(`${host.home}/`);
-  const done = await land(repo, {
-    target: spec.target,
-    old: made.target,
-    new: made.commit,
-    journal,
-    isOurs,
-  });
+  await finishFollow(host, repo, attempt.id);
+  const request = { target: spec.target, old: made.target, new: made.commit, journal, isOurs };
+  const done = await land(repo, request).catch((error: unknown) =>
+    afterFault(repo, request, error),
+  );
   if (done.landed) return { saw: "landed", commit: made.commit, followed: done.followed };
   if (done.why === "moved") return { saw: "target_moved", expected: made.target, now: done.now };
   const named = done.paths.slice(0, 3).join(", ");
@@ -71,6 +70,25 @@ export async function landMerge(
     saw: "checkout_in_the_way",
     detail: named === "" ? done.detail : `${done.detail}: ${named}`,
   };
+}
+
+/** After a fault in the middle the target itself says what is true: moved is landed; else the fault stands, and nothing landed. */
+async function afterFault(
+  repo: Repository,
+  { target, new: made }: LandRequest,
+  error: unknown,
+): Promise<Landing> {
+  if ((await readRef(repo, `refs/heads/${target}`)) === made)
+    return { landed: true, followed: null };
+  throw error;
+}
+
+/** Completes or undoes what an earlier try of this landing left half done in a checkout. */
+async function finishFollow(host: Host, repo: Repository, att: AttemptId): Promise<void> {
+  const path = join(journalDir(host), `${att}.json`);
+  if (!existsSync(path)) return;
+  await recoverFollow(repo, JSON.parse(readFileSync(path, "utf8")) as FollowRecord);
+  rmSync(path);
 }
 
 function journalDir(host: Host): string {

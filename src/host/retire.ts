@@ -11,7 +11,7 @@ import type { Attempt, Worktree } from "../core/state.ts";
 import { runCommand } from "../gate/command.ts";
 import { dropGatePlaces } from "../git/gate-place.ts";
 import { isAncestor } from "../git/inspect.ts";
-import { deleteRef, readRef } from "../git/refs.ts";
+import { branchPrefix, deleteRef, readRef } from "../git/refs.ts";
 import type { Repository } from "../git/git.ts";
 import { openPlace, readRegistrations } from "../git/registration.ts";
 import { snapshot } from "../git/snapshot.ts";
@@ -44,14 +44,29 @@ async function retireAttempt(
   host: Host,
   { attempt, spec, outcome }: RetireEffect,
 ): Promise<Observed> {
-  const { worktree } = attempt;
+  const worktree = attempt.worktree ?? (await findUnrecorded(host, attempt, spec));
   if (worktree === null) return { saw: "retired", ref: null };
   if (outcome.is === "failed") return { saw: "kept", why: "failed: the worktree stays for a look" };
-  const given = await giveBack(host, attempt, spec);
+  const given = await giveBack(host, { ...attempt, worktree }, spec);
   if ("why" in given) return { saw: "kept", why: given.why };
   if (outcome.is === "landed")
     await dropBranch(await openProject(host, attempt.run, spec), worktree.branch, outcome.commit);
   return { saw: "retired", ref: given.ref };
+}
+
+/** A worktree that was made before a crash and never recorded: known by its place, which is named for the attempt. */
+async function findUnrecorded(
+  host: Host,
+  attempt: Attempt,
+  spec: TaskSpec,
+): Promise<Worktree | null> {
+  const repo = await openProject(host, attempt.run, spec);
+  const path = join(projectFolder(host, spec.project, spec.root), attempt.id);
+  const record = (await readRegistrations(repo)).find((each) => each.path === path);
+  const target = await readRef(repo, `refs/heads/${spec.target}`);
+  if (record === undefined || target === null) return null;
+  const branch = `${await branchPrefix(repo)}${attempt.run}/${attempt.task}`;
+  return { ...record, branch, base: target, baseTree: target, config: target, basis: {} };
 }
 
 /** The ref that holds everything of a worktree before it goes. */

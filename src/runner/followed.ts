@@ -36,6 +36,8 @@ export function followStart(
     await following.drain();
     following.stop();
     await sweep(`MUSTER_ATTEMPT=${att}`, state.id === undefined ? [] : [state.id.shim]);
+    // Behind every line: an offset is told once.
+    offset += 1;
     fold.end(offset);
     const exit = readShim(dir).exit ?? null;
     onEvent({
