@@ -4,7 +4,7 @@ import { type Decision, endSession, queueMessage, windDown } from "./decision.ts
 import type { AttemptId } from "../ids.ts";
 import type { Observed } from "../inputs.ts";
 import { changesNothing, gateOf, hasLandedBasis, specOf } from "../queries.ts";
-import type { Attempt, GateEvidence, Head } from "../state.ts";
+import type { Attempt, GateEvidence, Head, Phase } from "../state.ts";
 import { commitText, fixText } from "../texts.ts";
 
 /** A gate that could not be run (its place, not its result) is tried this often. */
@@ -102,17 +102,30 @@ export function decideGate(
   }
   for (const evidence of seen.evidence)
     d.of(att, { type: evidence.exit === 0 ? "gate.passed" : "gate.failed", evidence });
-  if (!isDue) return;
-  const { phase } = d.attempt(att);
-  const failed = seen.evidence.find((evidence) => evidence.exit !== 0);
-  const unproved = gateOf(d.state, specOf(d.state, d.attempt(att)))?.find(
-    (command) => !seen.evidence.some((evidence) => evidence.command === command),
+  const asked = isDue ? askedOf(d.attempt(att).phase) : null;
+  if (asked === null) return;
+  // Evidence of another commit proves nothing of this one.
+  const own = seen.evidence.filter(
+    ({ commit, tree }) => commit === asked.head.commit && tree === asked.head.tree,
+  );
+  const failed = own.find(({ exit }) => exit !== 0);
+  const commands = gateOf(d.state, specOf(d.state, d.attempt(att))) ?? [];
+  const unproved = commands.find(
+    (command) => !own.some((evidence) => evidence.command === command),
   );
   if (failed !== undefined) onRed(d, att, failed);
   else if (unproved !== undefined)
-    onBroken(d, att, seen.head.commit, `\`${unproved}\` was not run`);
-  else if (phase.at === "queued") d.of(att, { type: "merge.verified" });
-  else onVerified(d, att, seen.head);
+    onBroken(d, att, asked.head.commit, `\`${unproved}\` was not run`);
+  else if (asked.on === "merge") d.of(att, { type: "merge.verified" });
+  else onVerified(d, att, asked.head);
+}
+
+/** The exact commit that a gate is asked about; null where none is. */
+function askedOf(phase: Phase): { readonly head: Head; readonly on: "head" | "merge" } | null {
+  if (phase.at === "verifying") return { head: phase.head, on: "head" };
+  if (phase.at !== "queued" || phase.step.is !== "gating") return null;
+  const { commit, tree } = phase.step.merge;
+  return { head: { commit, tree }, on: "merge" };
 }
 
 /** A gate that could not be run says nothing of the commit. */
