@@ -425,7 +425,7 @@ describe("steering", () => {
   });
 });
 
-describe.skipIf(!existsSync("/usr/bin/script"))("on a terminal", () => {
+describe.skipIf(!existsSync("/usr/bin/script"))("on a terminal (needs the program script)", () => {
   /** Runs a command line on a terminal of its own and types `typed` once `prompt` is shown. */
   async function onTerminal(args: readonly string[], prompted: string, typed: string) {
     const bin = join(import.meta.dirname, "../../bin/muster.js");
