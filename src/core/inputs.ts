@@ -174,7 +174,13 @@ export type Observed =
 export type Input =
   | { readonly is: "command"; readonly command: Command; readonly seed: Uuid }
   | { readonly is: "observation"; readonly observation: Observation; readonly seed: Uuid }
-  | { readonly is: "tick"; readonly capacity: Capacity; readonly seed: Uuid };
+  /** `sleptMs`: how much more time the wall clock says has passed since the last tick than a clock that stops with the machine. */
+  | {
+      readonly is: "tick";
+      readonly capacity: Capacity;
+      readonly seed: Uuid;
+      readonly sleptMs?: number;
+    };
 
 /** What the host can carry; given with every tick, so that the core never reads a machine. */
 export interface Capacity {

@@ -290,3 +290,21 @@ describe("a run as it is printed", () => {
     );
   });
 });
+
+describe("a budget that a person raised", () => {
+  it("holds for the plan of the run as well, and the run goes on", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command({
+      ...startOf([taskSpec("a"), taskSpec("b", { needs: [need("a")] })]),
+      usd: 1,
+      plans: [{ id: "plan", parallel: null, usd: 1 }],
+    });
+    w.work("a");
+    d.see("a", { saw: "round_ended", failure: null, text: "", turns: 1, usd: 2, offset: 900 });
+    expect(d.run().plans.get("plan")?.usd).toBe(1);
+    d.command({ type: "resume", run: runId, task: null, usd: 20 });
+    expect(d.run().plans.get("plan")?.usd).toBe(20);
+    expect(runStateName(d.state, d.run())).toBe("running");
+  });
+});

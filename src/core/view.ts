@@ -212,8 +212,15 @@ export function runStateName(state: State, run: Run): RunStateName {
     if (tasks.some((task) => task.state.is === "failed")) return "failed";
     return tasks.some((task) => task.state.is === "canceled") ? "canceled" : "succeeded";
   }
-  const funded = spent(state, run) < run.usd;
-  return tasks.some((task) => moves(state, run, task, funded)) ? "running" : "needs_attention";
+  const left = spent(state, run) < run.usd;
+  return tasks.some((task) => moves(state, run, task, left && isPlanFunded(state, run, task)))
+    ? "running"
+    : "needs_attention";
+}
+
+function isPlanFunded(state: State, run: Run, { spec: { plan } }: Task): boolean {
+  const most = run.plans.get(plan)?.usd ?? null;
+  return most === null || spent(state, run, plan) < most;
 }
 
 /** True where a task goes on by itself: time or a slot will move it. What waits for another task moves only with that. */

@@ -54,6 +54,7 @@ export function engine(options: EngineOptions): Engine {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   const turns = oneAtATime(log);
+  const sleep = sleepWatch(now);
   const isStopped = (): boolean => stopped;
 
   const take = async (input: Input): Promise<readonly Event[]> => {
@@ -68,24 +69,22 @@ export function engine(options: EngineOptions): Engine {
   const settle = async (): Promise<void> => {
     for (let ticks = 0; ; ticks++) {
       assert(ticks < maxTicks, "ticks come to rest");
-      const events = await take({ is: "tick", capacity: options.capacity(), seed: randomUUID() });
+      const sleptMs = ticks === 0 ? sleep() : 0;
+      const events = await take({
+        is: "tick",
+        capacity: options.capacity(),
+        seed: randomUUID(),
+        sleptMs,
+      });
       if (events.length === 0) break;
     }
-    if (state.seq - saved >= snapshotEvery) {
-      saved = state.seq;
-      await ledger.saveSnapshot(state.seq, toText({ v: snapshotVersion, state }));
-    }
+    if (state.seq - saved >= snapshotEvery) saved = await saveState(ledger, state);
     if (stopped) return;
     const { effects, wakeAt } = due(state, now());
     options.perform(effects);
     clearTimeout(timer);
     if (wakeAt !== null)
       timer = setTimeout(wake, Math.min(Math.max(wakeAt - now(), 0), maxTimerMs));
-  };
-
-  const observed = async (observation: Observation): Promise<void> => {
-    await take({ is: "observation", observation, seed: randomUUID() });
-    await settle();
   };
 
   const wake = (): void => {
@@ -102,8 +101,13 @@ export function engine(options: EngineOptions): Engine {
         await settle();
         return events;
       }),
-    observe: (observation) =>
-      turns.take(() => patiently(() => observed(observation), isStopped, log)).catch(() => {}),
+    observe(observation) {
+      const act = async (): Promise<void> => {
+        await take({ is: "observation", observation, seed: randomUUID() });
+        await settle();
+      };
+      return turns.take(() => patiently(act, isStopped, log)).catch(() => {});
+    },
     start: () =>
       turns.take(async () => {
         state = await readState(ledger);
@@ -115,6 +119,18 @@ export function engine(options: EngineOptions): Engine {
       clearTimeout(timer);
       await turns.rest();
     },
+  };
+}
+
+/** How long the machine slept since the last call: what the wall clock counts and the monotonic one does not. */
+function sleepWatch(now: () => number): () => number {
+  let wall = now();
+  let awake = performance.now();
+  return () => {
+    const slept = now() - wall - (performance.now() - awake);
+    wall = now();
+    awake = performance.now();
+    return Math.max(0, Math.round(slept));
   };
 }
 
@@ -159,6 +175,11 @@ async function patiently(
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
   }
+}
+
+async function saveState(ledger: Ledger, state: State): Promise<number> {
+  await ledger.saveSnapshot(state.seq, toText({ v: snapshotVersion, state }));
+  return state.seq;
 }
 
 async function readState(ledger: Ledger): Promise<State> {

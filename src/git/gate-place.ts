@@ -7,6 +7,8 @@ import { mkdir, realpath, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Sha } from "../core/ids.ts";
 import { type Repository, git, longMs } from "./git.ts";
+import { nulTerminated } from "./paths.ts";
+import { readEntries } from "./private-index.ts";
 import { withPrivateDir } from "./private.ts";
 import { requireSha } from "./refs.ts";
 import { type Place, openPlace, pinned, readRegistrations } from "./registration.ts";
@@ -23,7 +25,13 @@ export async function openGatePlace(
   const find = async () => (await readRegistrations(repo)).find((record) => record.path === real);
   return serialized(repo, async () => {
     const known = await find();
-    if (known !== undefined) return { ...(await openPlace(repo, known)), fresh: false };
+    const opened = known && (await openPlace(repo, known).catch(() => undefined));
+    if (opened !== undefined) return { ...opened, fresh: false };
+    if (known !== undefined) {
+      // Ours, and broken by what ran there: made again.
+      await deleteTrash(real);
+      await deleteTrash(known.gitDir);
+    }
     const reason = "muster gate";
     await git(repo, [
       "worktree",
@@ -52,6 +60,14 @@ export async function moveGatePlace(repo: Repository, place: Place, commit: Sha)
     { sight: "person", worktree: place.worktree, index, head: commit },
     async (own) => {
       const at = [`--work-tree=${place.worktree}`];
+      // A gate may have set the flag; git would leave such a file as it is.
+      const skipped = (await readEntries(own))
+        .filter((entry) => entry.skipped)
+        .map(({ path }) => path);
+      if (skipped.length > 0)
+        await own.git([...at, "update-index", "--no-skip-worktree", "-z", "--stdin"], {
+          input: nulTerminated(skipped),
+        });
       await own.git([...at, "read-tree", "--reset", "-u", requireSha(commit)], {
         timeoutMs: longMs,
       });
@@ -69,7 +85,8 @@ export async function dropGatePlaces(
 ): Promise<void> {
   for (const record of await readRegistrations(repo)) {
     if (!record.path.startsWith(join(folder, "gate-"))) continue;
-    const place = await openPlace(repo, record);
+    const place = await openPlace(repo, record).catch(() => undefined);
+    if (place === undefined) continue;
     const retired = await retireWorktree(repo, place, trashDir);
     if (!retired.retired) continue;
     for (const path of [retired.trash, retired.metadata])

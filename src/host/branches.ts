@@ -1,5 +1,7 @@
 /** The branch of a task belongs to its newest attempt: an older attempt's is kept under a rescue ref and let go of. */
 import type { AttemptId, Sha } from "../core/ids.ts";
+import { Fault } from "../core/fault.ts";
+import { readCheckouts } from "../git/checkout.ts";
 import { type Repository, git } from "../git/git.ts";
 import { deleteRef, readRef, readSymbolicHead, updateRef } from "../git/refs.ts";
 import { pinned, readRegistrations } from "../git/registration.ts";
@@ -15,6 +17,11 @@ export async function makeRoom(
   const ref = `refs/heads/${branch}`;
   const now = await readRef(repo, ref);
   if (now === null) return;
+  const [theirs] = await readCheckouts(repo, ref, (path) => path.startsWith(`${host.home}/`));
+  if (theirs !== undefined)
+    throw new Fault("refused", `branch ${branch} is checked out in ${theirs.worktree}`, {
+      remedy: `git -C ${theirs.worktree} switch --detach`,
+    });
   for (const record of await readRegistrations(repo)) {
     if (!record.path.startsWith(`${host.home}/`)) continue;
     const place = { gitDir: record.gitDir, common: repo.common, worktree: record.path };

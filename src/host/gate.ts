@@ -16,6 +16,8 @@ type GateEffect = Extract<Effect, { do: "gate" }>;
 /** This daemon's life, for what must not be taken over from an earlier one. */
 const instance = randomUUID().slice(0, 8);
 
+let performed = 0;
+
 /** Places in use, by path: each belongs to one gate at a time. */
 const busy = new Set<string>();
 
@@ -57,10 +59,14 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
     CI: "1",
   };
   const cwd = spec.cwd === null ? place.worktree : join(place.worktree, spec.cwd);
-  const dir = join(host.home, "gates", effect.key.replaceAll(":", "-"));
+  // A result belongs to one performance: in this place, with these commands.
+  const dir = join(
+    host.home,
+    "gates",
+    `${effect.key.replaceAll(":", "-")}-${instance}-${++performed}`,
+  );
   for (const [i, command] of config.setup.entries()) {
-    // A result of an earlier daemon says nothing of this place.
-    const tag = `${dir}/setup-${i + 1}-${instance}`;
+    const tag = `${dir}/setup-${i + 1}`;
     const result = await runCommand({
       dir: tag,
       command,

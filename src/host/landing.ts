@@ -51,6 +51,7 @@ export async function landMerge(
   { attempt, spec, merge: made }: Of<"land">,
 ): Promise<Observed> {
   const repo = await openProject(host, attempt.run, spec);
+  await finishFollow(host, repo, attempt.id);
   const now = await readRef(repo, `refs/heads/${spec.target}`);
   // From before a crash: the swap happened, its record did not; a person may have committed on top since.
   if (now !== null && (await isAncestor(repo, made.commit, now)))
@@ -58,7 +59,6 @@ export async function landMerge(
   await treeOf(repo, made.commit);
   const journal = followJournal(host, attempt.id);
   const isOurs = (path: string): boolean => path.startsWith(`${host.home}/`);
-  await finishFollow(host, repo, attempt.id);
   const request = { target: spec.target, old: made.target, new: made.commit, journal, isOurs };
   const done = await land(repo, request).catch((error: unknown) =>
     afterFault(repo, request, error),
@@ -109,7 +109,7 @@ function followJournal(host: Host, name: string) {
   };
 }
 
-/** Completes or undoes what a crash left half done in a person's checkout. Called once, before anything else runs. */
+/** Completes or undoes what a crash left half done in a person's checkout. Called once, before anything else runs; returns how many. */
 export async function recoverFollows(
   host: Host,
   env: Readonly<Record<string, string>>,
@@ -117,11 +117,18 @@ export async function recoverFollows(
   const dir = journalDir(host);
   if (!existsSync(dir)) return 0;
   const names = readdirSync(dir).filter((name) => name.endsWith(".json"));
+  let done = 0;
   for (const name of names) {
-    const record = JSON.parse(readFileSync(join(dir, name), "utf8")) as FollowRecord;
-    const repo = await openRepository(record.worktree, env, { scratch: join(host.home, "tmp") });
-    await recoverFollow(repo, record);
-    rmSync(join(dir, name));
+    try {
+      const record = JSON.parse(readFileSync(join(dir, name), "utf8")) as FollowRecord;
+      const repo = await openRepository(record.worktree, env, { scratch: join(host.home, "tmp") });
+      await recoverFollow(repo, record);
+      rmSync(join(dir, name));
+      done += 1;
+    } catch (error) {
+      // Its landing tries again; the other projects go on.
+      host.log("error", "A checkout stays half moved", { name, error: String(error) });
+    }
   }
-  return names.length;
+  return done;
 }

@@ -104,6 +104,8 @@ async function act(host: Host, talk: Sessions, effect: Effect): Promise<Observed
   }
 }
 
+const lostCodes: ReadonlySet<string> = new Set(["refused", "not_found", "not_a_repository"]);
+
 /** What the core hears of an effect that threw: the fact that it failed, in one line. */
 function failure(effect: Effect, error: unknown): Observed | undefined {
   const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
@@ -118,6 +120,9 @@ function failure(effect: Effect, error: unknown): Observed | undefined {
         retry: !isFault || error.code === "git_failed" || error.code === "locked",
       };
     case "snapshot":
+      // A worktree that can't be opened will not be by waiting.
+      if (isFault && lostCodes.has(error.code) && effect.attempt.phase.at === "settling")
+        return { saw: "inspect_failed", why };
       return { saw: "snapshot_failed", why };
     case "inspect":
     case "commit":

@@ -9,6 +9,7 @@ import type { Observed } from "../core/inputs.ts";
 import type { TaskSpec } from "../core/plan.ts";
 import type { Attempt, Worktree } from "../core/state.ts";
 import { runCommand } from "../gate/command.ts";
+import { readCheckouts } from "../git/checkout.ts";
 import { dropGatePlaces } from "../git/gate-place.ts";
 import { isAncestor } from "../git/inspect.ts";
 import { branchPrefix, deleteRef, readRef } from "../git/refs.ts";
@@ -24,6 +25,7 @@ import {
   timeouts,
   trashDir,
 } from "./context.ts";
+import { processesIn } from "../process/folder.ts";
 import { readBrought } from "./brought.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
@@ -35,7 +37,11 @@ export async function retire(host: Host, effect: RetireEffect): Promise<Observed
   const observed = await retireAttempt(host, effect);
   if (host.isLastOf(spec.project, attempt.id)) {
     const folder = projectFolder(host, spec.project, spec.root);
-    await dropGatePlaces(await openProject(host, attempt.run, spec), folder, trashDir(host));
+    try {
+      await dropGatePlaces(await openProject(host, attempt.run, spec), folder, trashDir(host));
+    } catch (error) {
+      host.log("warn", "A gate place could not be dropped", { folder, error: String(error) });
+    }
   }
   return observed;
 }
@@ -91,6 +97,8 @@ export async function giveBack(
     if ((await readRef(repo, ref)) !== null) return { ref }; // From before a crash: given back, not reported.
     return { why: "its worktree is gone, and muster did not take it away" };
   }
+  const [pid] = processesIn(worktree.path);
+  if (pid !== undefined) return { why: `process ${pid} works in it` };
   const place = await openPlace(repo, { gitDir: worktree.gitDir, path: worktree.path });
   await tearDown(host, attempt, spec, worktree);
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
@@ -156,5 +164,7 @@ async function dropBranch(
 ): Promise<void> {
   const ref = `refs/heads/${branch}`;
   const head = await readRef(repo, ref);
-  if (head !== null && (await isAncestor(repo, head, landed))) await deleteRef(repo, ref, head);
+  const [theirs] = await readCheckouts(repo, ref, () => false);
+  if (theirs === undefined && head !== null && (await isAncestor(repo, head, landed)))
+    await deleteRef(repo, ref, head);
 }

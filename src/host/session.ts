@@ -9,6 +9,7 @@ import type { Attempt } from "../core/state.ts";
 import type { AgentEvent, Launch, Live, SessionEnvironment } from "../core/runner.ts";
 import { type Person, person } from "../git/merge.ts";
 import { defaultRules, defaultTools } from "../runner/profile.ts";
+import { sweep } from "../process/end.ts";
 import { type Host, attemptDir, openProject, requireEnvironment } from "./context.ts";
 import { handedOverText, handoverDir } from "./handed-over.ts";
 import { readInstructions } from "./instructions.ts";
@@ -63,7 +64,14 @@ export function sessions(host: Host): Sessions {
     perform: (effect) => keepLive(host, registry, effect),
     async send({ att, message: { uuid, kind, text } }) {
       const whole = kind === "prompt" ? `${text}${handedOverText(host, att)}` : text;
-      await (await entryOf(att))?.handle.send({ uuid, text: whole });
+      const entry = await entryOf(att);
+      try {
+        await entry?.handle.send({ uuid, text: whole });
+      } catch (error) {
+        // A session that can't be talked to is of no use: its exit puts the message back into the queue.
+        await entry?.handle.stop(stopGraceMs);
+        throw error;
+      }
     },
     async answer({ att, ask, answer, attempt, key }) {
       const input = attempt.asks.find(({ id }) => id === ask)?.input;
@@ -118,6 +126,8 @@ async function keepLive(
     report({ saw: "session_started", n, pid: up.pid, version: null });
     await exited.promise;
   } catch (error) {
+    // What runs all the same must not: nobody follows it.
+    await sweep(`MUSTER_ATTEMPT=${att}`);
     const credentials = error instanceof Fault && error.code === "no_login";
     report({ saw: "session_failed_to_start", n, why: messageOf(error), credentials });
   } finally {

@@ -23,7 +23,7 @@ export function decide(state: State, input: Input, now: number): readonly EventB
       decideObservation(decision, input.observation);
       break;
     case "tick":
-      passTime(decision);
+      passTime(decision, input.sleptMs ?? 0);
       admit(decision, input.capacity);
       break;
   }

@@ -2,7 +2,7 @@
 import { decideInspection, decideGate } from "./proof.ts";
 import { decideMerge, decideLanding } from "./queue.ts";
 import { decideAsk, decideExit, decideRoundEnd, decideStall, parkFor } from "./round.ts";
-import { type Decision, endSession, windDown } from "./decision.ts";
+import { type Decision, conclude, endSession, windDown } from "./decision.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observation, Observed } from "../inputs.ts";
@@ -54,7 +54,10 @@ export function decideObservation(d: Decision, observation: Observation): void {
       });
       return;
     case "snapshot_failed":
-      if (isDue) parkFor(d, att, "disk", observation.why);
+      if (!isDue) return;
+      // The end does not wait: nothing is removed before retiring proves a snapshot of its own.
+      if (attempt.phase.at === "ending") conclude(d, att);
+      else parkFor(d, att, "disk", observation.why);
       return;
     case "needs_credentials":
       if (isDue) lackCredentials(d, att, observation.why);

@@ -85,8 +85,13 @@ describe("what a round left", () => {
     expect(d.attempt("a").gates[0]).toMatchObject({ command: "artifacts", exit: 1 });
   });
 
-  it("that can't be looked at fails the task", () => {
+  it("that can't be looked at is looked at again, and then fails the task", () => {
     const { d } = ended();
+    for (let tries = 1; tries <= 3; tries++) {
+      d.see("a", { saw: "inspect_failed", why: "a lock" });
+      expect(d.attempt("a").park).toMatchObject({ reason: "backoff", detail: "a lock" });
+      d.tick(60_000);
+    }
     d.see("a", { saw: "inspect_failed", why: "not a repository" });
     expect(outcome(d)).toMatchObject({
       outcome: { reason: "agent_error", detail: "not a repository" },

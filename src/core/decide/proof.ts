@@ -10,6 +10,9 @@ import { commitText, fixText } from "../texts.ts";
 /** A gate that could not be run (its place, not its result) is tried this often. */
 const maxGateTries = 3;
 
+/** A worktree that could not be read is looked at this often again. */
+const maxInspectTries = 3;
+
 type Saw<K extends Observed["saw"]> = Extract<Observed, { saw: K }>;
 
 export function decideInspection(
@@ -21,6 +24,11 @@ export function decideInspection(
   if (attempt.phase.at !== "settling") return;
   switch (seen.saw) {
     case "inspect_failed":
+      // A busy machine, a lock, a full disk: nothing is wrong with the work.
+      if (attempt.recoveries < maxInspectTries) {
+        parkFor(d, att, "backoff", seen.why);
+        return;
+      }
       windDown(d, att, { is: "failed", reason: "agent_error", detail: seen.why });
       return;
     case "committed":

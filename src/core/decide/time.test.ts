@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { decide } from "./decide.ts";
 import { drive, need, runId, startOf, taskSpec } from "../../testing/core.ts";
 import { walk } from "../../testing/walk.ts";
 
@@ -52,6 +53,23 @@ describe("a park", () => {
     expect(d.effect("a", "provision")).toBeUndefined();
     expect(d.tick((park?.until ?? 0) - d.now)).toEqual(["attempt.unparked"]);
     expect(d.effect("a", "provision")?.key).toBe("provision:att_a_1:2");
+  });
+});
+
+describe("a machine that slept", () => {
+  it("has not worked meanwhile: rounds in flight count anew, and nothing times out", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.work("a");
+    const asleepMs = 8 * 60 * 60_000;
+    const at = d.now + asleepMs;
+    const seed = "0000ffff-0000-4000-a000-000000000000";
+    const tick = { is: "tick", capacity: d.capacity, seed } as const;
+    const types = (sleptMs: number) =>
+      decide(d.state, { ...tick, sleptMs }, at).map(({ type }) => type);
+    expect(types(asleepMs)).toEqual(["round.admitted"]);
+    expect(types(0)).toContain("attempt.ending");
   });
 });
 

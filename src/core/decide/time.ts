@@ -6,8 +6,15 @@ import { deniedText } from "../texts.ts";
 import type { Attempt, Run, State, Task } from "../state.ts";
 import type { TaskKey } from "../ids.ts";
 
-export function passTime(d: Decision): void {
-  for (const attempt of d.state.attempts.values()) {
+/** A longer forward jump of the wall clock was not work: rounds in flight count anew (design §2). */
+const jumpMs = 60_000;
+
+export function passTime(d: Decision, sleptMs: number): void {
+  for (const { id } of [...d.state.attempts.values()]) {
+    const slept = d.attempt(id);
+    if (sleptMs > jumpMs && slept.phase.at === "working" && slept.slot)
+      d.of(id, { type: "round.admitted" });
+    const attempt = d.attempt(id);
     expireAsks(d, attempt);
     const { park } = attempt;
     if (park?.until !== null && park !== null && park.until <= d.now)

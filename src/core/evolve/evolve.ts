@@ -4,7 +4,7 @@ import type { Event, EventBody, ProjectEvent, RunEvent, TaskEvent } from "../eve
 import { evolveAttempt } from "./attempt.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
-import type { State, TaskState } from "../state.ts";
+import type { Run, State, TaskState } from "../state.ts";
 
 /** The state after one event. */
 export function evolve(state: State, event: Event): State {
@@ -91,9 +91,11 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
     case "run.unattended":
       draft.setRun({ ...draft.run(event.run), attended: false });
       return;
-    case "run.budget_raised":
-      draft.setRun({ ...draft.run(event.run), usd: event.usd });
+    case "run.budget_raised": {
+      const run = draft.run(event.run);
+      draft.setRun({ ...run, usd: event.usd, plans: raised(run.plans, event.usd) });
       return;
+    }
     case "answer.remembered": {
       const run = draft.run(event.run);
       draft.setRun({ ...run, remembered: new Map(run.remembered).set(event.rule, event.allow) });
@@ -102,6 +104,16 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
     default:
       never(event);
   }
+}
+
+/** The person's word on the run holds for its plans: none of them is bounded by less. */
+function raised(plans: Run["plans"], usd: number): Run["plans"] {
+  return new Map(
+    [...plans].map(([id, plan]) => [
+      id,
+      { ...plan, usd: plan.usd === null ? null : Math.max(plan.usd, usd) },
+    ]),
+  );
 }
 
 /** What is paused before its round has begun holds nobody else up. */
