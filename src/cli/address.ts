@@ -4,7 +4,7 @@
  */
 import type { RunDetail } from "../api/service.ts";
 import { Fault } from "../core/fault.ts";
-import { suggest } from "../plan/words.ts";
+import { suggest } from "../core/words.ts";
 import type { Connection } from "./connect.ts";
 
 /** A run and the tasks that it can be asked for. */

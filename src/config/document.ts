@@ -4,7 +4,7 @@ import type { Document } from "yaml";
 import type { z } from "zod";
 import { Fault } from "../core/fault.ts";
 import type { Place } from "../core/plan.ts";
-import { oneLine, quote, suggest } from "./words.ts";
+import { oneLine, quote, suggest } from "../core/words.ts";
 
 export interface ConfigDocument<T> {
   readonly value: T;

@@ -12,7 +12,7 @@ import {
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Fault } from "../core/fault.ts";
 import { errorCode } from "./text.ts";
-import { oneLine } from "./words.ts";
+import { oneLine } from "../core/words.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { Fault } from "../core/fault.ts";
-import { oneLine } from "./words.ts";
+import { oneLine } from "../core/words.ts";
 
 /** Larger than any plan that is taken (16 MB of characters). */
 const maxBytes = 64 * 1024 * 1024;

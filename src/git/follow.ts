@@ -8,14 +8,14 @@ import { open, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
-import { lineOf, type GitCall, type GitOutput, type Repository } from "./git.ts";
+import { lineOf, type Repository } from "./git.ts";
 import { errnoOf, readSmall } from "./files.ts";
 import { inCheckout, readMoves, readRefusal, type Move, type Obstacle } from "./checkout.ts";
 import { nulTerminated, onDisk, parentsOf, type RawPath } from "./paths.ts";
 import { copyDated, putEntries } from "./private-index.ts";
 import { updateRef } from "./refs.ts";
 import { pinned, type Place } from "./registration.ts";
-import { readSides } from "./sides.ts";
+import { type OnCopy, readSides } from "./sides.ts";
 
 /** Everything that is needed to finish or undo after a crash; written before anything is touched. */
 export interface FollowRecord {
@@ -62,9 +62,6 @@ export async function dropLock(record: FollowRecord): Promise<void> {
 function indexCopy(record: FollowRecord): string {
   return join(record.gitDir, `index.muster-${record.token}`);
 }
-
-/** Runs git in the checkout with the copy of its index. */
-export type OnCopy = (args: readonly string[], call?: GitCall) => Promise<GitOutput>;
 
 /** Copies the index and returns how to work on the copy. Needs the lock. */
 export async function copyIndex(repo: Repository, record: FollowRecord): Promise<OnCopy> {

@@ -5,9 +5,12 @@ import { readlink } from "node:fs/promises";
 import { openRegular, readStat } from "./files.ts";
 import { asText, onDisk, type RawPath } from "./paths.ts";
 import type { Move } from "./checkout.ts";
-import type { OnCopy } from "./follow.ts";
+import type { GitCall, GitOutput } from "./git.ts";
 
 /** `new`: equals NEW (for a path that NEW deletes: is gone). `cut`: a strict beginning of NEW. `missing`: gone, though NEW has it. */
+/** Runs git in the checkout with the copy of its index. */
+export type OnCopy = (args: readonly string[], call?: GitCall) => Promise<GitOutput>;
+
 export type Side = "new" | "cut" | "missing" | "other";
 
 /** Looks at every file of the moves with the checkout's own conversions. `other` is OLD, or something of the person's. */

@@ -6,7 +6,7 @@
 import { LineCounter, isAlias, isMap, isNode, isScalar, isSeq, parseDocument } from "yaml";
 import type { Document, Node, Pair } from "yaml";
 import type { Problem } from "./problem.ts";
-import { oneLine, quote } from "./words.ts";
+import { oneLine, quote } from "../core/words.ts";
 
 export interface YamlDocument {
   readonly value: unknown;

@@ -1,7 +1,7 @@
 /** The leaves of a plan: what a name, a path, a branch, a command and a time may be. Each message says what is expected. */
 import { z } from "zod";
 import { taskIdPattern } from "../core/ids.ts";
-import { isPlain } from "./words.ts";
+import { isPlain } from "../core/words.ts";
 
 /** 200 KB of UTF-8: beyond it a prompt is a file for the agent to read. */
 export const maxPromptBytes = 200 * 1024;

@@ -6,7 +6,7 @@ import { parseDuration, promptProblem } from "./fields.ts";
 import { maxTasks, needProblems } from "./graph.ts";
 import type { Problem } from "./problem.ts";
 import type { RawPlan, RawShared, RawTask } from "./schema.ts";
-import { count, quote } from "./words.ts";
+import { count, quote } from "../core/words.ts";
 
 /** The text of a file that a plan names, by its path as written; undefined where there is none. It may throw a Fault. */
 export type ReadText = (path: string) => string | undefined;

@@ -8,7 +8,7 @@ import type { TaskKey } from "../core/ids.ts";
 import type { Plan, PlannedTask } from "../core/plan.ts";
 import { refuse } from "./problem.ts";
 import type { Problem } from "./problem.ts";
-import { count, quote, suggest } from "./words.ts";
+import { count, quote, suggest } from "../core/words.ts";
 
 /** Tasks of one run (issue: "10,000-task plan"). */
 export const maxTasks = 10_000;

@@ -16,7 +16,7 @@ import type { CheckedPlan } from "./plan-yaml.ts";
 import { refuse } from "./problem.ts";
 import type { Problem } from "./problem.ts";
 import { promptId, simplePlan, simpleTask } from "./prompts.ts";
-import { count, quote } from "./words.ts";
+import { count, quote } from "../core/words.ts";
 
 const maxCharacters = 16 * 1024 * 1024;
 const maxProblems = 100;

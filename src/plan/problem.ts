@@ -1,6 +1,6 @@
 /** What is wrong with a file, line by line, and the one Fault that says so. */
 import { Fault } from "../core/fault.ts";
-import { oneLine, shellWord } from "./words.ts";
+import { oneLine, shellWord } from "../core/words.ts";
 
 export interface Problem {
   readonly file: string;

@@ -5,7 +5,7 @@ import { promptProblem } from "./fields.ts";
 import { maxTasks } from "./graph.ts";
 import { refuse } from "./problem.ts";
 import type { Problem } from "./problem.ts";
-import { count } from "./words.ts";
+import { count } from "../core/words.ts";
 
 /** Characters of the id that a prompt's first words give (design §3). */
 const maxPromptId = 30;

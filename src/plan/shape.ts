@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { YamlDocument } from "./document.ts";
 import type { Problem } from "./problem.ts";
-import { quote, suggest } from "./words.ts";
+import { quote, suggest } from "../core/words.ts";
 
 type Issue = z.core.$ZodIssue;
 
