@@ -35,6 +35,8 @@ const endTimeoutMs = 60_000;
 
 export interface Connection extends Client {
   readonly home: string;
+  /** True where this command started the daemon. */
+  readonly started: boolean;
 }
 
 /** The daemon of this MUSTER_HOME, started if need be. Throws Fault `daemon_unreachable`, `version_mismatch`, `unwritable`. */
@@ -45,14 +47,14 @@ export async function connect(): Promise<Connection> {
   const running = await tryVersion(api);
   if (running === undefined) await start(home, socket, api);
   else await requireSameVersion(api, running, home, socket);
-  return { ...api, home };
+  return { ...api, home, started: running === undefined };
 }
 
 /** The daemon if there is one; undefined where none answers. Starts nothing. */
 export async function findDaemon(): Promise<Connection | undefined> {
   const home = musterHome(process.env);
   const api = client(socketPath(home, process.env));
-  return (await tryVersion(api)) === undefined ? undefined : { ...api, home };
+  return (await tryVersion(api)) === undefined ? undefined : { ...api, home, started: false };
 }
 
 /**

@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import type { Preview } from "../../api/service.ts";
-import { connect } from "../connect.ts";
+import { connect, endDaemon } from "../connect.ts";
 import { examples } from "../help.ts";
 import { canAsk, note, say, sayJson, tint } from "../output.ts";
 import { type RunFlags, runFlags } from "../flags.ts";
@@ -45,6 +45,9 @@ async function run(what: readonly string[], flags: RunFlags): Promise<number> {
     return 0;
   }
   const detail = await watchToEnd(daemon, id);
+  // In CI nobody comes back: the daemon that this run started ends with it (design §7).
+  if (daemon.started && process.env["CI"] === "true")
+    await endDaemon(daemon, () => daemon.stopHost(true));
   if (flags.json === true) sayJson({ schema: 1, run: detail.run });
   else say(runText(detail));
   return exitCodeOf(detail);
