@@ -8,6 +8,8 @@ export interface Progress {
   show(detail: RunDetail): void;
   /** Leaves the last block as it is. */
   end(): void;
+  /** Takes the last block away: the answer that follows says it all. */
+  clear(): void;
 }
 
 export function progress(): Progress {
@@ -50,6 +52,10 @@ function redrawn(): Progress {
       height = lines.length;
     },
     end() {
+      height = 0;
+    },
+    clear() {
+      clear();
       height = 0;
     },
   };
@@ -99,5 +105,6 @@ function appended(): Progress {
       }
     },
     end() {},
+    clear() {},
   };
 }

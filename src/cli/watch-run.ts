@@ -31,7 +31,7 @@ export async function watchToEnd(
     for (;;) {
       const until = (now: RunDetail): boolean => isAtRest(now) || (offers && waitsForPerson(now));
       const detail = await followRun(daemon, id, onChange ?? ((now) => shown.show(now)), { until });
-      shown.end();
+      shown.clear();
       ring(`muster: ${detail.run.id} ${detail.run.state.replace("_", " ")}`);
       if (detail.settled || !offers || !(await offerQuestions(daemon, detail))) return detail;
     }

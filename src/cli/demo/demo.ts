@@ -108,7 +108,7 @@ async function runPlan(daemon: Connection, text: string): Promise<RunDetail> {
   try {
     return await followRun(daemon, id, (detail) => shown.show(detail));
   } finally {
-    shown.end();
+    shown.clear();
   }
 }
 
