@@ -32,7 +32,8 @@ export async function bringAlong(
     input: found.join("\0"),
     okCodes: [0, 1],
     cwd: repo.root,
-    env: { GIT_DIR: repo.gitDir, GIT_WORK_TREE: repo.root },
+    // check-ignore knows no pathspecs, and refuses to be told how to read them.
+    env: { GIT_DIR: repo.gitDir, GIT_WORK_TREE: repo.root, GIT_LITERAL_PATHSPECS: "0" },
   });
   for (const path of asked.stdout
     .toString("utf8")

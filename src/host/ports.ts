@@ -1,5 +1,5 @@
 /** Ports: every variable that `muster.yaml` names under `ports` gets a free port of its own per attempt, kept for its life. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { replaceFile } from "../config/write.ts";
@@ -13,6 +13,7 @@ export async function portsOf(
   names: readonly string[],
 ): Promise<Readonly<Record<string, string>>> {
   if (names.length === 0) return {};
+  mkdirSync(attemptDir(host, att), { recursive: true, mode: 0o700 });
   const path = join(attemptDir(host, att), "ports.json");
   if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8")) as Record<string, string>;
   const ports: Record<string, string> = {};
