@@ -17,10 +17,10 @@ interface Schema {
 }
 
 /** Every document of the reference by its name. */
-export function reference(): ReadonlyMap<string, string> {
+export async function reference(): Promise<ReadonlyMap<string, string>> {
   const schema = planJsonSchema() as Schema;
   return new Map([
-    ["cli.md", cli()],
+    ["cli.md", await cli()],
     [
       "plan.md",
       `# plan.yaml\n\nGenerated from the schema (\`muster schema plan\`).\n\n${keys(schema, "").join("\n")}\n`,
@@ -29,8 +29,8 @@ export function reference(): ReadonlyMap<string, string> {
   ]);
 }
 
-function cli(): string {
-  const root = program();
+async function cli(): Promise<string> {
+  const root = await program();
   const blocks = [root, ...below(root)].map(
     (command) => `## ${path(command)}\n\n\`\`\`\n${help(command)}\n\`\`\`\n`,
   );
@@ -74,5 +74,5 @@ function keys(schema: Schema, prefix: string): string[] {
 if (process.argv[1] === import.meta.filename) {
   const folder = join(import.meta.dirname, "..", "docs", "reference");
   mkdirSync(folder, { recursive: true });
-  for (const [name, text] of reference()) writeFileSync(join(folder, name), text);
+  for (const [name, text] of await reference()) writeFileSync(join(folder, name), text);
 }

@@ -1,53 +1,43 @@
-/** Every verb, in the order of `--help`: the daily ones first. */
+/** Every verb, in the order of `--help`: the daily ones first. A verb's code is loaded when it is asked for. */
 import type { Command } from "commander";
-import { answerCommand } from "./commands/answer.ts";
-import { approveCommand } from "./commands/approve.ts";
-import { attachCommand } from "./commands/attach.ts";
-import { cleanCommand } from "./commands/clean.ts";
-import { completionCommand } from "./commands/completion.ts";
-import { configCommand } from "./commands/config.ts";
-import { demoCommand } from "./commands/demo.ts";
-import { diffCommand } from "./commands/diff.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { hostCommand } from "./commands/host.ts";
-import { logsCommand } from "./commands/logs.ts";
-import { lsCommand } from "./commands/ls.ts";
-import { pauseCommand } from "./commands/pause.ts";
-import { planCommand } from "./commands/plan.ts";
-import { rejectCommand } from "./commands/reject.ts";
-import { resumeCommand } from "./commands/resume.ts";
-import { retryCommand } from "./commands/retry.ts";
-import { runCommand } from "./commands/run.ts";
-import { schemaCommand } from "./commands/schema.ts";
-import { showCommand } from "./commands/show.ts";
-import { stopCommand } from "./commands/stop.ts";
-import { tellCommand } from "./commands/tell.ts";
-import { uninstallCommand } from "./commands/uninstall.ts";
-import { watchCommand } from "./commands/watch.ts";
 
-export const commands: readonly ((root: Command) => void)[] = [
-  runCommand,
-  lsCommand,
-  watchCommand,
-  showCommand,
-  planCommand,
-  logsCommand,
-  diffCommand,
-  answerCommand,
-  approveCommand,
-  rejectCommand,
-  tellCommand,
-  pauseCommand,
-  resumeCommand,
-  stopCommand,
-  retryCommand,
-  attachCommand,
-  cleanCommand,
-  doctorCommand,
-  demoCommand,
-  hostCommand,
-  configCommand,
-  schemaCommand,
-  completionCommand,
-  uninstallCommand,
-];
+export type Register = (root: Command) => void;
+
+const verbs: Readonly<Record<string, () => Promise<Register>>> = {
+  run: async () => (await import("./commands/run.ts")).runCommand,
+  ls: async () => (await import("./commands/ls.ts")).lsCommand,
+  watch: async () => (await import("./commands/watch.ts")).watchCommand,
+  show: async () => (await import("./commands/show.ts")).showCommand,
+  plan: async () => (await import("./commands/plan.ts")).planCommand,
+  logs: async () => (await import("./commands/logs.ts")).logsCommand,
+  diff: async () => (await import("./commands/diff.ts")).diffCommand,
+  answer: async () => (await import("./commands/answer.ts")).answerCommand,
+  approve: async () => (await import("./commands/approve.ts")).approveCommand,
+  reject: async () => (await import("./commands/reject.ts")).rejectCommand,
+  tell: async () => (await import("./commands/tell.ts")).tellCommand,
+  pause: async () => (await import("./commands/pause.ts")).pauseCommand,
+  resume: async () => (await import("./commands/resume.ts")).resumeCommand,
+  stop: async () => (await import("./commands/stop.ts")).stopCommand,
+  retry: async () => (await import("./commands/retry.ts")).retryCommand,
+  attach: async () => (await import("./commands/attach.ts")).attachCommand,
+  clean: async () => (await import("./commands/clean.ts")).cleanCommand,
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand,
+  demo: async () => (await import("./commands/demo.ts")).demoCommand,
+  host: async () => (await import("./commands/host.ts")).hostCommand,
+  config: async () => (await import("./commands/config.ts")).configCommand,
+  schema: async () => (await import("./commands/schema.ts")).schemaCommand,
+  completion: async () => (await import("./commands/completion.ts")).completionCommand,
+  uninstall: async () => (await import("./commands/uninstall.ts")).uninstallCommand,
+};
+
+/** Verbs that speak of the others. */
+const needAll: ReadonlySet<string> = new Set(["completion", "complete", "help"]);
+
+/** What is to be registered for a command line that begins with `verb`: that one, or everything where it is none of ours. */
+export async function commandsFor(verb: string | undefined): Promise<readonly Register[]> {
+  const one =
+    verb === undefined || needAll.has(verb) || !Object.hasOwn(verbs, verb)
+      ? undefined
+      : verbs[verb];
+  return Promise.all((one === undefined ? Object.values(verbs) : [one]).map((load) => load()));
+}

@@ -7,7 +7,7 @@ import { usageFault } from "./usage.ts";
 
 /** Runs the command line; resolves to the exit code. */
 async function main(argv: readonly string[]): Promise<number> {
-  const root = program();
+  const root = await program(argv[0]);
   const json = argv.includes("--json");
   for (const each of everyCommand(root))
     each.exitOverride().configureOutput({ writeErr: () => {} });

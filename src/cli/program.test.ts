@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { completionScript, shells, verbsOf } from "./completion.ts";
 import { everyCommand, program } from "./program.ts";
 
-const all = everyCommand(program());
-const verbs = verbsOf(program());
+const all = everyCommand(await program());
+const verbs = verbsOf(await program());
 
 /** A window of usual height, with room for the prompt. */
 const screenLines = 30;

@@ -1,10 +1,11 @@
 /** The program: every verb registered; `docs/reference` is generated from it. */
 import { Command } from "commander";
 import { packageVersion } from "../config/version.ts";
-import { commands } from "./commands.ts";
+import { commandsFor } from "./commands.ts";
 import { examples } from "./help.ts";
 
-export function program(): Command {
+/** The program for a command line that begins with `verb`; whole where that is none of its verbs. */
+export async function program(verb?: string): Promise<Command> {
   const root = new Command("muster")
     .description(
       "One control plane for many Claude Code sessions: a plan in, verified work landed.",
@@ -18,7 +19,7 @@ export function program(): Command {
     ["muster ls", "what needs me now"],
     ["muster demo", "watch it work, no key needed"],
   ]);
-  for (const command of commands) command(root);
+  for (const register of await commandsFor(verb)) register(root);
   return root;
 }
 
