@@ -7,7 +7,7 @@ import { Fault } from "../../core/fault.ts";
 import { run } from "../../process/run.ts";
 import { startModel } from "../../testing/model/model.ts";
 import { caller } from "../caller.ts";
-import { type Connection, connect } from "../connect.ts";
+import { type Connection, connect, endDaemon, findDaemon } from "../connect.ts";
 import { makeSample, planText } from "./sample.ts";
 import { rules } from "./script.ts";
 import { followRun } from "../follow.ts";
@@ -15,49 +15,70 @@ import { duration, note, say, sayJson, tint } from "../output.ts";
 import { progress } from "../progress.ts";
 import { runText } from "../run-text.ts";
 
-/** Runs the demo; the exit code. */
+const interruptedCode = 130;
+
+/** Runs the demo; the exit code. Whatever ends it, Ctrl-C too, its daemon and sessions end with it. */
 export async function demo(keep: boolean, json: boolean): Promise<number> {
-  const startedAt = performance.now();
   // A short path: the daemon's socket is below it, and socket paths end at 108 bytes.
   const folder = mkdtempSync(join(realpathSync(tmpdir()), "muster-demo-"));
-  const model = await startModel({ rules });
   const sample = join(folder, "sample");
+  const model = await startModel({ rules });
   const env = demoEnvironment(folder, model.url);
-  let ok = false;
+  const interrupted = Promise.withResolvers<"interrupted">();
+  for (const name of ["SIGINT", "SIGTERM"] as const)
+    process.once(name, () => interrupted.resolve("interrupted"));
+  let end: "succeeded" | "failed" | "interrupted" | "broken" = "broken";
   try {
-    prepare(folder, env);
-    await makeSample(sample, env);
-    process.env = { ...env };
-    process.chdir(sample);
-    const runners = (await hasSdk()) ? ["claude-cli", "claude-sdk"] : ["claude-cli"];
-    if (runners.length === 1) note("▲ the Agent SDK is not installed: all tasks run on claude-cli");
-    note(
-      tint(
-        "dim",
-        `a sample project in ${sample}, a scripted model on ${model.url}, real Claude Code sessions`,
-        process.stderr,
-      ),
-    );
-    const daemon = await connect();
-    const detail = await runPlan(daemon, planText(runners));
-    ok = detail.run.state === "succeeded";
-    if (json) sayJson({ schema: 1, run: detail.run });
-    else say(runText(detail));
-    const failed = await proofs(sample, env, detail);
-    for (const line of failed) note(`✗ ${line}`);
-    ok &&= failed.length === 0;
-    note(
-      `${ok ? tint("good", "✓", process.stderr) : tint("bad", "✗", process.stderr)} ${detail.run.tasks.length} tasks, ${duration(performance.now() - startedAt)} in all`,
-    );
-    if (!keep || !ok) await daemon.stopHost(true);
+    end = await Promise.race([play(folder, sample, env, json), interrupted.promise]);
   } finally {
+    const stays = end === "failed" || (end === "succeeded" && keep);
+    if (end !== "succeeded" || !keep) await endOwnDaemon();
     await model.close();
     process.chdir("/");
-    if (ok && !keep)
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    if (!stays) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
-  for (const line of nextCommands(folder, sample, keep || !ok)) note(line);
-  return ok ? 0 : 1;
+  if (end === "interrupted") {
+    note("\n◎ interrupted: its sessions, its daemon and the sample are gone");
+    return interruptedCode;
+  }
+  for (const line of nextCommands(folder, sample, keep || end === "failed")) note(line);
+  return end === "succeeded" ? 0 : 1;
+}
+
+/** From the empty folder to the last proof. */
+async function play(
+  folder: string,
+  sample: string,
+  env: Readonly<Record<string, string>>,
+  json: boolean,
+): Promise<"succeeded" | "failed"> {
+  const startedAt = performance.now();
+  prepare(folder, env);
+  await makeSample(sample, env);
+  process.env = { ...env };
+  process.chdir(sample);
+  const runners = (await hasSdk()) ? ["claude-cli", "claude-sdk"] : ["claude-cli"];
+  if (runners.length === 1) note("▲ the Agent SDK is not installed: all tasks run on claude-cli");
+  const where = `a sample project in ${sample}, a scripted model on loopback, real Claude Code sessions`;
+  note(tint("dim", where, process.stderr));
+  const detail = await runPlan(await connect(), planText(runners));
+  if (json) sayJson({ schema: 1, run: detail.run });
+  else say(runText(detail));
+  const failed = await proofs(sample, env, detail);
+  for (const line of failed) note(`✗ ${line}`);
+  const ok = detail.run.state === "succeeded" && failed.length === 0;
+  const mark = ok ? tint("good", "✓", process.stderr) : tint("bad", "✗", process.stderr);
+  note(
+    `${mark} ${detail.run.tasks.length} tasks, ${duration(performance.now() - startedAt)} in all`,
+  );
+  return ok ? "succeeded" : "failed";
+}
+
+/** The demo's own daemon, sessions and all, where it was started. */
+async function endOwnDaemon(): Promise<void> {
+  if (!process.env["MUSTER_HOME"]?.includes("muster-demo-")) return;
+  const daemon = await findDaemon();
+  if (daemon !== undefined) await endDaemon(daemon, () => daemon.stopHost(true));
 }
 
 /** Nothing of the person's: an empty home, a dummy key, and only what finds programs. */
