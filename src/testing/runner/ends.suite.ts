@@ -65,7 +65,10 @@ export function describeEnds(test: Case): void {
   });
 
   test("takes what it left behind with it", async ({ place }) => {
-    writeScript(place, "leave.sh", "setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo $!");
+    // Back only once it is the sleep that it is looked for as: a fork is not yet what it becomes.
+    const become =
+      'i=0; until [ "$(cat /proc/$!/comm)" = sleep ] || [ $i -gt 500 ]; do i=$((i + 1)); sleep 0.01; done';
+    writeScript(place, "leave.sh", `setsid sleep 1000 < /dev/null > /dev/null 2>&1 & ${become}`);
     const session = await place.start();
     await session.say(prompt("Go.", [bash("sh leave.sh"), say("end")]));
     await session.next("round_ended");
