@@ -5,8 +5,6 @@ export default defineConfig({
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // Real processes on a loaded machine: one more try in CI, which the report shows as a retry; none at a desk.
-    retry: process.env["CI"] === "true" ? 1 : 0,
     pool: "forks",
     env: { NO_COLOR: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" },
   },

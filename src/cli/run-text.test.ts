@@ -74,6 +74,8 @@ test("what is stuck ends in the command that moves it", () => {
   expect(stuck({ state: "paused" })).toBe("↳ To go on, run muster resume run_1/api");
   expect(stuck({ state: "paused" }, { paused: true })).toBe("↳ To go on, run muster resume run_1");
   expect(stuck({ state: "parked", reason: "credentials" })).toContain("muster resume run_1");
+  const parked = { state: "parked", reason: "checkout", project: "/my repo" } as const;
+  expect(stuck(parked)).toContain("git -C '/my repo' status");
   expect(stuck({ state: "failed" })).toContain("muster retry run_1/api");
   const poor = { state: "needs_attention", costUsd: 10 } as const;
   expect(stuck({ state: "ready" }, poor)).toContain("muster resume run_1 --usd 20");

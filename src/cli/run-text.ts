@@ -1,4 +1,5 @@
 /** A run as text for people: one line a task, then what needs a person and what to do next. */
+import { shellWord } from "../core/words.ts";
 import type { RunDetail } from "../api/service.ts";
 import { duration, oneLine, table, tint, usd } from "./output.ts";
 import { taskLine } from "./progress.ts";
@@ -36,6 +37,10 @@ export function nextSteps({ run, tasks, usd: budget, paused }: RunDetail): strin
       );
     if (view.state === "parked" && view.reason === "credentials")
       lines.push(`↳ To go on with new credentials, run muster resume ${run.id}`);
+    if (view.state === "parked" && view.reason === "checkout")
+      lines.push(
+        `↳ To let ${key} land, commit or undo what is in the way, see git -C ${shellWord(view.project)} status`,
+      );
     if (view.state === "paused" && !paused) lines.push(`↳ To go on, run muster resume ${address}`);
   }
   if (paused) lines.push(`↳ To go on, run muster resume ${run.id}`);
