@@ -80,7 +80,7 @@ describe("the house", () => {
     expect(violations([{ from: "src/git/git.ts", to: "../runner/fold.ts" }])).toHaveLength(1);
   });
 
-  it("has one door each for processes, the database, HTTP and Claude Code", () => {
+  it("has one door each for processes, the database, HTTP and Claude Code (F17)", () => {
     expect(only(/^node:child_process$/, ["process/"])).toEqual([]);
     expect(only(/^node:sqlite$/, ["ledger/"])).toEqual([]);
     expect(only(/^@anthropic-ai\//, ["runner/"])).toEqual([]);

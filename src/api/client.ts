@@ -3,12 +3,27 @@ import { type IncomingMessage, request } from "node:http";
 import { Fault, type FaultCode, type FaultJson, exitCodes } from "../core/fault.ts";
 import { fromText } from "../core/serial.ts";
 import type { Event } from "../core/events.ts";
-import type { AttachRequest, CommandRequest, RunRequest } from "./schema.ts";
+import type {
+  CleanOutcome,
+  CleanPlan,
+  DiskUse,
+  Restoration,
+  SnapshotItem,
+} from "./housekeeping.ts";
+import type {
+  AttachRequest,
+  CleanQuery,
+  CleanRequest,
+  CommandRequest,
+  RestoreRequest,
+  RunRequest,
+  TrustGiven,
+  TrustRequest,
+} from "./schema.ts";
 import type {
   Attachment,
-  CleanItem,
-  Cleaned,
   HostInfo,
+  OwnConfigView,
   Preview,
   RunDetail,
   RunSummary,
@@ -27,8 +42,13 @@ export interface Client {
   run(id: string): Promise<RunDetail>;
   command(request: CommandRequest): Promise<void>;
   diff(run: string, task: string, stat: boolean): Promise<Buffer>;
-  clean(run: string | null, task: string | null): Promise<readonly CleanItem[]>;
-  performClean(attempts: readonly string[]): Promise<readonly Cleaned[]>;
+  clean(query: CleanQuery): Promise<CleanPlan>;
+  performClean(request: CleanRequest): Promise<CleanOutcome>;
+  snapshots(run: string, task: string): Promise<readonly SnapshotItem[]>;
+  restore(request: RestoreRequest): Promise<Restoration>;
+  disk(): Promise<DiskUse>;
+  ownConfig(request: TrustRequest): Promise<OwnConfigView>;
+  trust(request: TrustGiven): Promise<OwnConfigView>;
   attachment(request: AttachRequest): Promise<Attachment>;
   uninstallPlan(): Promise<UninstallPlan>;
   uninstall(): Promise<UninstallPlan>;
@@ -73,13 +93,25 @@ export function client(socket: string): Client {
         ),
       );
     },
-    async clean(run, task) {
-      const wanted = Object.entries({ run, task }).filter(([, value]) => value !== null);
-      const query = new URLSearchParams(wanted as [string, string][]).toString();
-      return ((await call("GET", `/clean?${query}`)) as { items: CleanItem[] }).items;
+    async clean(query) {
+      const wanted = Object.entries(query).filter(([, value]) => value !== null);
+      const text = new URLSearchParams(
+        wanted.map(([key, value]): [string, string] => [key, String(value)]),
+      );
+      return ((await call("GET", `/clean?${text.toString()}`)) as { clean: CleanPlan }).clean;
     },
-    performClean: async (attempts) =>
-      ((await call("POST", "/clean", { attempts })) as { cleaned: Cleaned[] }).cleaned,
+    performClean: async (body) => (await call("POST", "/clean", body)) as CleanOutcome,
+    snapshots: async (run, task) => {
+      const path = `/runs/${encoded(run)}/tasks/${encoded(task)}/snapshots`;
+      return ((await call("GET", path)) as { snapshots: SnapshotItem[] }).snapshots;
+    },
+    restore: async (body) =>
+      ((await call("POST", "/restore", body)) as { restored: Restoration }).restored,
+    disk: async () => ((await call("GET", "/disk")) as { disk: DiskUse }).disk,
+    ownConfig: async (body) =>
+      ((await call("POST", "/trust/look", body)) as { config: OwnConfigView }).config,
+    trust: async (body) =>
+      ((await call("POST", "/trust", body)) as { config: OwnConfigView }).config,
     attachment: async (body) =>
       ((await call("POST", "/attachments", body)) as { attachment: Attachment }).attachment,
     uninstallPlan: async () => ((await call("GET", "/uninstall")) as { plan: UninstallPlan }).plan,

@@ -65,7 +65,44 @@ export const commandRequest = z.discriminatedUnion("type", [
 ]);
 export type CommandRequest = z.infer<typeof commandRequest>;
 
-export const cleanRequest = z.object({ attempts: z.array(z.string()) });
+/** null = none: all worktrees, and nothing of what is only old. */
+const olderThanMs = z.number().nonnegative().nullable();
+
+export interface CleanQuery {
+  readonly run: string | null;
+  readonly task: string | null;
+  readonly olderThanMs: number | null;
+}
+
+export const cleanRequest = z.object({
+  worktrees: z.array(z.string()),
+  /** Attempts whose old data goes. */
+  attempts: z.array(z.string()),
+  olderThanMs,
+});
+export type CleanRequest = z.infer<typeof cleanRequest>;
+
+export const restoreRequest = z.object({
+  ...task,
+  /** As `SnapshotItem.at`; null = the newest. */
+  at: z.string().nullable(),
+  /** Absolute; null = where the attempt's worktree was. */
+  to: z.string().nullable(),
+  dryRun: z.boolean(),
+});
+export type RestoreRequest = z.infer<typeof restoreRequest>;
+
+export const trustRequest = z.object({
+  /** Where `muster trust` was called, or the folder it was given. */
+  cwd: z.string().min(1),
+  target: z.string().min(1).nullable(),
+  ...caller,
+});
+export type TrustRequest = z.infer<typeof trustRequest>;
+
+/** Trust is given to what was shown: its hash. */
+export const trustGiven = trustRequest.extend({ tree: z.string().min(1) });
+export type TrustGiven = z.infer<typeof trustGiven>;
 
 export const attachRequest = z.object({ ...task, ...caller });
 export type AttachRequest = z.infer<typeof attachRequest>;

@@ -1,5 +1,5 @@
 /** HTTP over a unix socket: hono in front of the service. Every refusal is a Fault as JSON; nothing else is ever an error page. */
-import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, renameSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
@@ -7,7 +7,15 @@ import { streamSSE } from "hono/streaming";
 import type { z } from "zod";
 import { Fault, exitCodes } from "../core/fault.ts";
 import { toText } from "../core/serial.ts";
-import { attachRequest, cleanRequest, commandRequest, runRequest } from "./schema.ts";
+import {
+  attachRequest,
+  cleanRequest,
+  commandRequest,
+  restoreRequest,
+  runRequest,
+  trustGiven,
+  trustRequest,
+} from "./schema.ts";
 import type { Service } from "./service.ts";
 
 /** A comment this often keeps idle streams from looking dead. */
@@ -76,13 +84,42 @@ export function routes(service: Service): Hono {
 
 function addHousekeeping(app: Hono, service: Service): void {
   app.get("/clean", async (c) => {
-    const { run = null, task = null } = c.req.query() as { run?: string; task?: string };
-    return c.json({ schema: 1, items: await service.clean(run, task) });
+    const {
+      run = null,
+      task = null,
+      olderThanMs,
+    } = c.req.query() as Partial<Record<string, string>>;
+    const age = olderThanMs === undefined ? null : Number(olderThanMs);
+    const query = { run, task, olderThanMs: age };
+    return c.json({ schema: 1, clean: await service.clean(query) });
   });
   app.post("/clean", async (c) => {
-    const { attempts } = parse(cleanRequest, await readBody(c.req.raw));
-    return c.json({ schema: 1, cleaned: await service.performClean(attempts) });
+    const request = parse(cleanRequest, await readBody(c.req.raw));
+    return c.json({ schema: 1, ...(await service.performClean(request)) });
   });
+  app.get("/runs/:id/tasks/:task/snapshots", async (c) => {
+    const { id, task } = c.req.param();
+    return c.json({ schema: 1, snapshots: await service.snapshots(id, task) });
+  });
+  app.post("/restore", async (c) =>
+    c.json({
+      schema: 1,
+      restored: await service.restore(parse(restoreRequest, await readBody(c.req.raw))),
+    }),
+  );
+  app.get("/disk", async (c) => c.json({ schema: 1, disk: await service.disk() }));
+  app.post("/trust/look", async (c) =>
+    c.json({
+      schema: 1,
+      config: await service.ownConfig(parse(trustRequest, await readBody(c.req.raw))),
+    }),
+  );
+  app.post("/trust", async (c) =>
+    c.json({
+      schema: 1,
+      config: await service.trust(parse(trustGiven, await readBody(c.req.raw))),
+    }),
+  );
   app.post("/attachments", async (c) =>
     c.json({
       schema: 1,
@@ -144,11 +181,15 @@ export async function listen(
 ): Promise<{ readonly server: Server; close(): Promise<void> }> {
   dropDeadSocket(socket);
   const server = createAdaptorServer({ fetch: routes(service).fetch }) as Server;
+  // Node unlinks the path that it was given to listen on, whoever's socket lies there by then: it gets one that is renamed away.
+  const given = `${socket}~`;
+  rmSync(given, { force: true });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) => reject(cannotListen(socket, cause)));
-    server.listen(socket, resolve);
+    server.listen(given, resolve);
   });
-  chmodSync(socket, 0o600);
+  chmodSync(given, 0o600);
+  renameSync(given, socket);
   const { ino } = lstatSync(socket);
   return {
     server,

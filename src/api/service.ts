@@ -1,7 +1,24 @@
 /** What the daemon offers over the wire; implemented by the composition root, served by `server.ts`, called through `client.ts`. */
 import type { Event } from "../core/events.ts";
 import type { RunView } from "../core/view.ts";
-import type { AttachRequest, CommandRequest, RunRequest } from "./schema.ts";
+import type {
+  CleanItem,
+  CleanOutcome,
+  CleanPlan,
+  DiskUse,
+  Restoration,
+  SnapshotItem,
+} from "./housekeeping.ts";
+import type {
+  AttachRequest,
+  CleanQuery,
+  CleanRequest,
+  CommandRequest,
+  RestoreRequest,
+  RunRequest,
+  TrustGiven,
+  TrustRequest,
+} from "./schema.ts";
 
 export interface VersionInfo {
   readonly version: string;
@@ -113,30 +130,6 @@ export interface RunSummary {
   }[];
 }
 
-/** A worktree that was kept for a person to look at, and what would become of it. */
-export interface CleanItem {
-  readonly run: string;
-  readonly task: string;
-  readonly attempt: string;
-  readonly project: string;
-  readonly worktree: string;
-  /** Why it was kept. */
-  readonly kept: string;
-  /** The ref that will hold everything in it. */
-  readonly ref: string;
-  /** Why it has to stay, with what to do about it; null where it may go. */
-  readonly blocked: string | null;
-}
-
-export interface Cleaned {
-  readonly attempt: string;
-  readonly worktree: string;
-  readonly removed: boolean;
-  readonly ref: string | null;
-  /** Why it was not removed. */
-  readonly why: string | null;
-}
-
 /** What `uninstall` removes and what it leaves; it is refused while `openRuns`, `kept` or `unknown` are not empty. */
 export interface UninstallPlan {
   readonly home: string;
@@ -162,6 +155,25 @@ export interface Attachment {
   readonly env: Readonly<Record<string, string>>;
   /** Where the terminal names itself while it holds the session. */
   readonly claim: string;
+}
+
+/** A project's own Claude configuration, as a person looks at it before trusting it. */
+export interface OwnConfigView {
+  readonly project: string;
+  readonly target: string;
+  readonly commit: string;
+  /** Hash of all of it; null where there is nothing to trust. */
+  readonly tree: string | null;
+  readonly trusted: boolean;
+  readonly files: readonly {
+    readonly path: string;
+    readonly bytes: number;
+    readonly executable: boolean;
+    /** Of settings and server lists, which say what runs; null for other files and where it is too long. */
+    readonly text: string | null;
+  }[];
+  /** Links and submodules, which no session gets. */
+  readonly leftOut: readonly string[];
 }
 
 /** One line of `muster doctor`. `note` works, but a person should know. */
@@ -203,12 +215,22 @@ export interface Service {
   /** A run by its id or a unique prefix of it. Throws Fault `not_found`. */
   run(id: string): Promise<RunDetail>;
   command(request: CommandRequest): Promise<void>;
+  /** What a task with `profile: project` would load. */
+  ownConfig(request: TrustRequest): Promise<OwnConfigView>;
+  /** Records that it is trusted. Throws Fault `refused` where it is not what `tree` says any more. */
+  trust(request: TrustGiven): Promise<OwnConfigView>;
   /** The work of a task against what it started from, byte for byte. */
   diff(run: string, task: string, options: { readonly stat: boolean }): Promise<Uint8Array>;
-  /** Kept worktrees, of one run or task where asked. */
-  clean(run: string | null, task: string | null): Promise<readonly CleanItem[]>;
-  /** Removes the worktrees of these attempts, as the plan says now. */
-  performClean(attempts: readonly string[]): Promise<readonly Cleaned[]>;
+  /** Worktrees of attempts that are over, of one run or task and older than an age where asked; with an age, old data too. */
+  clean(query: CleanQuery): Promise<CleanPlan>;
+  /** Removes these, as the plan says now. */
+  performClean(request: CleanRequest): Promise<CleanOutcome>;
+  /** The snapshots of a task, oldest first. Throws Fault `not_found`. */
+  snapshots(run: string, task: string): Promise<readonly SnapshotItem[]>;
+  /** Brings a worktree back, or says how it would. Throws Fault `refused` where something is in its place, `not_found`. */
+  restore(request: RestoreRequest): Promise<Restoration>;
+  /** Looked at once a minute at most. */
+  disk(): Promise<DiskUse>;
   /** Throws Fault `refused` where there is no session, no worktree, or the session is in use. */
   attachment(request: AttachRequest): Promise<Attachment>;
   uninstallPlan(): Promise<UninstallPlan>;

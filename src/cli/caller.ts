@@ -7,7 +7,7 @@ import { readUserConfig } from "../config/user.ts";
 export function caller(): Caller {
   const config = readUserConfig(process.env);
   return {
-    env: allowedEnvironment(process.env, config.env, { ssh: config.ssh }),
+    env: allowedEnvironment(process.env, config.env),
     configHome: process.env["XDG_CONFIG_HOME"] ?? null,
     claudeConfigDir: process.env["CLAUDE_CONFIG_DIR"] ?? null,
   };

@@ -74,7 +74,8 @@ async function listen(
 
 const patienceMs = 30_000;
 
-async function readPatiently(daemon: Connection, id: string): Promise<RunDetail> {
+/** The run; a daemon that is being restarted is waited for, 30 s at most. */
+export async function readPatiently(daemon: Connection, id: string): Promise<RunDetail> {
   const until = performance.now() + patienceMs;
   for (;;) {
     try {

@@ -8,7 +8,8 @@ import { usageFault } from "./usage.ts";
 /** Runs the command line; resolves to the exit code. */
 async function main(argv: readonly string[]): Promise<number> {
   const root = await program(argv[0]);
-  const json = argv.includes("--json");
+  const words = argv.indexOf("--");
+  const json = argv.slice(0, words < 0 ? argv.length : words).includes("--json");
   for (const each of everyCommand(root))
     each.exitOverride().configureOutput({ writeErr: () => {} });
   try {

@@ -18,11 +18,15 @@ export function waitsForPerson({ run, tasks }: RunDetail): boolean {
   );
 }
 
+function isYesOrNo(kind: string): boolean {
+  return kind === "permission" || kind === "approval" || kind === "trust";
+}
+
 /** What a typed line means: y or n where yes and no are answers, else a text; undefined for nothing. */
 export function replyTo(kind: string, line: string): Reply | undefined {
   const text = line.trim();
   if (text === "") return undefined;
-  if (kind === "permission" || kind === "approval") {
+  if (isYesOrNo(kind)) {
     if (/^(?:y|yes|a|allow)$/i.test(text)) return { is: "allow" };
     if (/^(?:n|no|d|deny)$/i.test(text)) return { is: "deny", because: "a person said no" };
   }
@@ -67,8 +71,7 @@ async function readReply(daemon: Connection, run: string, ask: Ask): Promise<str
     .catch(() => {}); // The daemon is away: the answer will say so.
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
-  const choices =
-    ask.kind === "permission" || ask.kind === "approval" ? "[y]es, [n]o, or a text" : "a text";
+  const choices = isYesOrNo(ask.kind) ? "[y]es, [n]o, or a text" : "a text";
   try {
     return await lines.question(`${choices}; Enter leaves it open: `, { signal: gone.signal });
   } catch (error) {

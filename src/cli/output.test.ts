@@ -1,6 +1,6 @@
 /** The voice: what an agent wrote is harmless and visible, columns align, times read well. */
 import { describe, expect, test } from "vitest";
-import { clean, duration, oneLine, table, usd } from "./output.ts";
+import { clean, duration, jsonText, oneLine, table, usd } from "./output.ts";
 
 /** security.md §8: what a terminal obeys, and what hides or turns text. */
 const hostile: readonly (readonly [string, string, string])[] = [
@@ -45,6 +45,20 @@ describe("clean", () => {
   test("is done after one pass: what it leaves does not make a new sequence", () => {
     for (const text of ["\u001b\u001b[31m[31mx", "\u001b\u009b\u001b[2J", "\u001b[\u001b[mJ"])
       expect(clean(clean(text))).toBe(clean(text));
+  });
+});
+
+describe("jsonText", () => {
+  test.each(hostile)("carries %s to a script and not to a terminal", (_what, text) => {
+    for (const indent of [0, 2]) {
+      const printed = jsonText({ text }, indent);
+      expect(JSON.parse(printed)).toEqual({ text });
+      expect(clean(printed)).toBe(printed);
+    }
+  });
+
+  test("leaves text of other languages as it is", () => {
+    expect(jsonText({ text: "naïve 日本語 😀" }, 0)).toBe('{"text":"naïve 日本語 😀"}');
   });
 });
 

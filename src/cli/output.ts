@@ -65,9 +65,10 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** What was done, in one line, and the command that helps next. */
-export function done(text: string, next?: string): void {
+/** What was done, in one line, what is to be known of it, and the command that helps next. */
+export function done(text: string, next?: string, notes: readonly string[] = []): void {
   say(`${tint("good", "✓")} ${text}`);
+  for (const line of notes) note(line);
   if (next !== undefined) note(`${tint("dim", "↳", process.stderr)} ${next}`);
 }
 
@@ -83,7 +84,16 @@ export function addressText(run: string, task: string | null): string {
 }
 
 export function sayJson(value: object, options: { readonly lines?: boolean } = {}): void {
-  say(options.lines === true ? JSON.stringify(value) : JSON.stringify(value, null, 2));
+  say(jsonText(value, options.lines === true ? 0 : 2));
+}
+
+/** JSON that a terminal shows and does not obey: what it would obey is written as an escape, the value stays what it is. */
+export function jsonText(value: object, indent: number): string {
+  return JSON.stringify(value, null, indent).replace(obeyed, (text) =>
+    [...Array(text.length).keys()]
+      .map((i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
 }
 
 /** ESC with what makes it a command: CSI whole; of a string (OSC, DCS, APC …) only its ends, so that what it carries is seen. */
@@ -96,6 +106,9 @@ const controls = new RegExp(String.raw`[\u0000-\u0008\u000b-\u001f\u007f-\u009f]
 /** Soft hyphen, bidirectional, zero-width, annotation, tag characters and the variation selectors that text is smuggled in. */
 const unseen =
   /[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e01ef}]/gu;
+
+/** Of both, what JSON leaves as it is. */
+const obeyed = new RegExp(String.raw`[\u007f-\u009f]|${unseen.source}`, "gu");
 
 /**
  * Agent text made harmless and visible (security.md §8): nothing in it moves the cursor, and nothing that it would run is hidden

@@ -2,7 +2,7 @@
 import type { RunDetail } from "../api/service.ts";
 import type { TaskView } from "../core/view.ts";
 import { canRedraw, duration, note, oneLine, table, tint, usd, width } from "./output.ts";
-import { mark, tone } from "./states.ts";
+import { isOver, mark, tone } from "./states.ts";
 
 export interface Progress {
   show(detail: RunDetail): void;
@@ -59,10 +59,6 @@ function redrawn(): Progress {
       height = 0;
     },
   };
-}
-
-function isOver({ state }: TaskView): boolean {
-  return state === "landed" || state === "done" || state === "failed" || state === "canceled";
 }
 
 function summaryLine({ run }: RunDetail, hidden: number): string {

@@ -18,6 +18,15 @@ export async function openQuestions(daemon: Connection): Promise<readonly Questi
   return runs.flatMap((run) => run.asking.map((ask) => ({ run: run.id, ...ask })));
 }
 
+/** True where a word names the task of a question: its key, or its run (whole, or a prefix) and its key. */
+export function isAt({ run, task }: Pick<Question, "run" | "task">, word: string): boolean {
+  if (word === task) return true;
+  const slash = word.indexOf("/");
+  if (slash < 1 || word.slice(slash + 1) !== task) return false;
+  const prefix = word.slice(0, slash);
+  return run.startsWith(prefix) || run.startsWith(`run_${prefix}`);
+}
+
 export interface Wanted {
   readonly address: string | undefined;
   /** The question's id; undefined = the oldest of the task. */

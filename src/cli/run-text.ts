@@ -1,7 +1,7 @@
 /** A run as text for people: one line a task, then what needs a person and what to do next. */
 import { shellWord } from "../core/words.ts";
 import type { RunDetail } from "../api/service.ts";
-import { duration, oneLine, table, tint, usd } from "./output.ts";
+import { duration, oneLine, sayJson, table, tint, usd } from "./output.ts";
 import { taskLine } from "./progress.ts";
 import { mark, tone } from "./states.ts";
 
@@ -13,6 +13,14 @@ export function runText(detail: RunDetail): string {
   );
   const head = `${mark(run.state)} ${run.id} ${run.state.replace("_", " ")}: ${oneLine(detail.name, 80)}, ${duration(run.durationMs)}, ${usd(run.costUsd)}`;
   return [tint(tone(run.state), head), block, ...nextSteps(detail)].join("\n");
+}
+
+/** The run object (design §8), the same for every verb that has `--json` and is about a run. */
+export function sayRunObject(
+  { run }: Pick<RunDetail, "run">,
+  options: { readonly lines?: boolean } = {},
+): void {
+  sayJson({ schema: 1, run }, options);
 }
 
 /** The commands that go on from here, most urgent first. */

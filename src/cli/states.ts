@@ -1,5 +1,5 @@
 /** A state as a word, a shape and a tone; never by color alone. */
-import type { RunStateName, TaskStateName } from "../core/view.ts";
+import type { RunStateName, TaskStateName, TaskView } from "../core/view.ts";
 import type { Tone } from "./output.ts";
 
 const marks: Readonly<Record<TaskStateName | RunStateName, readonly [string, Tone]>> = {
@@ -27,4 +27,9 @@ export function mark(state: TaskStateName | RunStateName): string {
 
 export function tone(state: TaskStateName | RunStateName): Tone {
   return marks[state][1];
+}
+
+/** True where nothing more comes of a task unless somebody tries it again. */
+export function isOver({ state }: Pick<TaskView, "state">): boolean {
+  return state === "landed" || state === "done" || state === "failed" || state === "canceled";
 }

@@ -38,7 +38,7 @@ const person = {
 
 describe("the allow-list", () => {
   test("lets through what design §9 lists, and names", () => {
-    expect(Object.keys(allowedEnvironment(person, [], { ssh: false })).toSorted()).toEqual([
+    expect(Object.keys(allowedEnvironment(person, [])).toSorted()).toEqual([
       "ANTHROPIC_API_KEY",
       "ANTHROPIC_AUTH_TOKEN",
       "ANTHROPIC_BASE_URL",
@@ -49,36 +49,35 @@ describe("the allow-list", () => {
       "LC_ALL",
       "NODE_EXTRA_CA_CERTS",
       "PATH",
+      "SSH_AUTH_SOCK",
       "SSL_CERT_FILE",
       "TERM",
       "TZ",
       "no_proxy",
     ]);
-    expect(allowedEnvironment(person, ["DATABASE_URL", "GONE"], { ssh: true })).toMatchObject({
+    expect(allowedEnvironment(person, ["DATABASE_URL", "GONE"])).toMatchObject({
       DATABASE_URL: "db",
       SSH_AUTH_SOCK: "/a",
     });
   });
 
   test("a cloud provider's variables come only with the provider", () => {
-    const bedrock = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, [], {
-      ssh: false,
-    });
+    const bedrock = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, []);
     expect(bedrock).toMatchObject({ AWS_PROFILE: "aws", CLAUDE_CODE_USE_BEDROCK: "1" });
     expect(bedrock).not.toHaveProperty("GOOGLE_CLOUD_PROJECT");
-    expect(
-      allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "0" }, [], { ssh: false }),
-    ).not.toHaveProperty("AWS_PROFILE");
+    expect(allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "0" }, [])).not.toHaveProperty(
+      "AWS_PROFILE",
+    );
   });
 
   test("MUSTER_ variables never pass, even named; an empty value does", () => {
-    expect(
-      allowedEnvironment({ ...person, LANG: "" }, ["MUSTER_X", "MUSTER_HOME"], { ssh: true }),
-    ).toMatchObject({ LANG: "" });
+    expect(allowedEnvironment({ ...person, LANG: "" }, ["MUSTER_X", "MUSTER_HOME"])).toMatchObject({
+      LANG: "",
+    });
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.string()), fc.array(fc.string()), (env, names) => {
         const full = { ...env, MUSTER_X: "x" };
-        const allowed = allowedEnvironment(full, [...names, ...Object.keys(full)], { ssh: true });
+        const allowed = allowedEnvironment(full, [...names, ...Object.keys(full)]);
         for (const name of Object.keys(allowed))
           expect(name).toMatch(/^(?!MUSTER_)[A-Za-z_][A-Za-z0-9_]*$/);
       }),
@@ -128,11 +127,10 @@ const credentials = (env: Record<string, string>): string[] =>
     .toSorted();
 
 describe("a session", () => {
-  const allowed = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, [], {
-    ssh: false,
-  });
+  const none = { env: [], ssh: false };
+  const allowed = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, []);
   const of = (kind: Parameters<typeof sessionEnvironment>[1]): string[] =>
-    credentials(sessionEnvironment(allowed, kind, []).env);
+    credentials(sessionEnvironment(allowed, kind, none).env);
 
   test("has the chosen credential and no other", () => {
     expect(of("api-key")).toEqual([]);
@@ -143,20 +141,29 @@ describe("a session", () => {
   });
 
   test("gets its API key apart, in the environment only where it is named", () => {
-    expect(sessionEnvironment(allowed, "api-key", []).apiKey).toBe("key");
-    expect(sessionEnvironment(allowed, "login", []).apiKey).toBeNull();
-    expect(sessionEnvironment(allowed, "api-key", ["ANTHROPIC_API_KEY"]).env).toHaveProperty(
-      "ANTHROPIC_API_KEY",
-      "key",
-    );
+    expect(sessionEnvironment(allowed, "api-key", none).apiKey).toBe("key");
+    expect(sessionEnvironment(allowed, "login", none).apiKey).toBeNull();
+    expect(
+      sessionEnvironment(allowed, "api-key", { ...none, env: ["ANTHROPIC_API_KEY"] }).env,
+    ).toHaveProperty("ANTHROPIC_API_KEY", "key");
   });
+});
+
+test("only muster's own git gets the keys that sign, unless the person says so", () => {
+  const keys = { PATH: "/bin", SSH_AUTH_SOCK: "/a", GNUPGHOME: "/g" };
+  const allowed = allowedEnvironment(keys, []);
+  expect(allowed).toEqual(keys);
+  const names = (env: readonly string[], ssh: boolean): string[] =>
+    Object.keys(sessionEnvironment(allowed, "login", { env, ssh }).env);
+  expect(names([], false)).toEqual(["PATH"]);
+  expect(names([], true)).toEqual(["PATH", "SSH_AUTH_SOCK"]);
+  expect(names(["GNUPGHOME"], false)).toEqual(["PATH", "GNUPGHOME"]);
+  expect(gateEnvironment(allowed, [])).toEqual({ PATH: "/bin" });
 });
 
 test("a gate has no credential, whoever names it", () => {
   const names = [...Object.keys(person), "CLAUDE_CODE_USE_BEDROCK"];
-  const allowed = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, names, {
-    ssh: true,
-  });
+  const allowed = allowedEnvironment({ ...person, CLAUDE_CODE_USE_BEDROCK: "1" }, names);
   expect(
     gateEnvironment(allowed, ["DATABASE_URL", "ANTHROPIC_API_KEY", "SSH_AUTH_SOCK", "AWS_PROFILE"]),
   ).toEqual({

@@ -61,21 +61,20 @@ function isOn(value: string | undefined): boolean {
   );
 }
 
+/** Where the keys are that landings are signed with: for muster's own git, and for a session only where the person says so. */
+const keyNames: ReadonlySet<string> = new Set(["SSH_AUTH_SOCK", "GNUPGHOME"]);
+
 /** The part of `env` that leaves the CLI: the allow-list, the chosen cloud provider's own variables, and `extraNames`. */
 export function allowedEnvironment(
   env: Env,
   extraNames: readonly string[],
-  options: { readonly ssh: boolean },
 ): Record<string, string> {
   const extra = new Set(extraNames);
   const prefixes = ["ANTHROPIC_", "CLAUDE_CODE_USE_", ...chosenPrefixes(env)];
   return picked(env, (name) => {
     if (name.startsWith("MUSTER_")) return false;
     if (isPlainName(name) || name === "CLAUDE_CODE_OAUTH_TOKEN" || extra.has(name)) return true;
-    return (
-      (options.ssh && name === "SSH_AUTH_SOCK") ||
-      prefixes.some((prefix) => name.startsWith(prefix))
-    );
+    return keyNames.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
   });
 }
 
@@ -107,18 +106,20 @@ function isSet(value: string | undefined): boolean {
 }
 
 /**
- * The environment of a session that uses `kind`: without the variables of other credentials unless `extraNames` has them. The API
- * key is apart: it goes over a pipe at every start.
+ * The environment of a session that uses `kind`: without the variables of other credentials and keys, unless `extraNames` has
+ * them or, for the agent of SSH, `ssh` says so. The API key is apart: it goes over a pipe at every start.
  */
 export function sessionEnvironment(
   allowed: Readonly<Record<string, string>>,
   kind: CredentialKind,
-  extraNames: readonly string[],
+  { env: extraNames, ssh }: { readonly env: readonly string[]; readonly ssh: boolean },
 ): { readonly env: Record<string, string>; readonly apiKey: string | null } {
   const extra = new Set(extraNames);
   const env = picked(allowed, (name) => {
+    if (extra.has(name)) return true;
+    if (keyNames.has(name)) return ssh && name === "SSH_AUTH_SOCK";
     const credential = credentialOf(name);
-    return extra.has(name) || credential === null || (credential === kind && kind !== "api-key");
+    return credential === null || (credential === kind && kind !== "api-key");
   });
   return { env, apiKey: kind === "api-key" ? (allowed["ANTHROPIC_API_KEY"] ?? null) : null };
 }

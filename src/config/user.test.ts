@@ -27,13 +27,14 @@ test("without a file it is the defaults", () => {
     env: [],
     limits: {},
     ssh: false,
+    retention: 30,
     places: {},
   });
 });
 
 test("every key is read", () => {
   write(
-    'auth: api-key\nisolation: home\nclaude: /opt/claude\nceiling: {deny: ["Bash(sudo *)"]}\nnotify: [notify-send, muster]\nenv: [DATABASE_URL]\nlimits: {parallel: 8, usd: 20, turns: 90, minutes: 30}\nssh: true\n',
+    'auth: api-key\nisolation: home\nclaude: /opt/claude\nceiling: {deny: ["Bash(sudo *)"]}\nnotify: [notify-send, muster]\nenv: [DATABASE_URL]\nlimits: {parallel: 8, usd: 20, turns: 90, minutes: 30}\nssh: true\nretention: 7\n',
   );
   expect(read()).toMatchObject({
     auth: "api-key",
@@ -44,11 +45,13 @@ test("every key is read", () => {
     env: ["DATABASE_URL"],
     limits: { parallel: 8, usd: 20, turns: 90, minutes: 30 },
     ssh: true,
+    retention: 7,
     places: { auth: { file: join(home, "muster/config.yaml"), line: 1 } },
   });
 });
 
 test.each([
+  ["retention: 30d\n", 'c:1: "retention" is "30d", expected a whole number of days over 0'],
   ["auht: auto\n", 'c:1: unknown key "auht", did you mean "auth"'],
   [
     "auth: apikey\n",

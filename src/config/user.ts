@@ -40,6 +40,8 @@ export interface UserConfig {
   readonly limits: UserLimits;
   /** Whether sessions get SSH_AUTH_SOCK. */
   readonly ssh: boolean;
+  /** Days after which `clean --older-than` takes what is left of a settled run, where no time is said. */
+  readonly retention: number;
   /** Where each key was said, by its dotted path. */
   readonly places: Readonly<Record<string, Place>>;
 }
@@ -58,6 +60,7 @@ const ceiling = z.strictObject(
   mapping,
 );
 const absolute = "an absolute path";
+const days = "a whole number of days over 0";
 
 const schema = z.strictObject(
   {
@@ -76,6 +79,7 @@ const schema = z.strictObject(
     env: z.array(variable, "a list of variables").max(200, "at most 200 variables").optional(),
     limits: limits.optional(),
     ssh: z.boolean("true or false").optional(),
+    retention: z.int(days).min(1, days).max(36_500, "at most 36500").optional(),
   },
   mapping,
 );
@@ -85,6 +89,9 @@ const keysAt: ReadonlyMap<string, readonly string[]> = new Map([
   ["limits", Object.keys(limits.shape)],
   ["ceiling", Object.keys(ceiling.shape)],
 ]);
+
+/** A month: longer than it takes to miss something. */
+const defaultRetention = 30;
 
 /** The configuration that `text` says; an empty text is the defaults. Throws Fault `bad_config` with `file:line`. */
 export function parseUserConfig(text: string, file: string): UserConfig {
@@ -101,6 +108,7 @@ export function parseUserConfig(text: string, file: string): UserConfig {
     env: value.env ?? [],
     limits: saidUserLimits(value.limits ?? {}),
     ssh: value.ssh ?? false,
+    retention: value.retention ?? defaultRetention,
     places,
   };
 }

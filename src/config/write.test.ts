@@ -50,7 +50,7 @@ test("where it fails nothing is left behind", async () => {
   await expect(replaceFile(join(root, "gone/a"), "x")).rejects.toThrow(/ENOENT/);
 });
 
-test("a reader sees one text or the other, never a part, while writers race", async () => {
+test("a reader sees one text or the other, never a part, while writers race (F37)", async () => {
   const path = join(root, "a");
   const texts = ["x".repeat(100_000), "y".repeat(200_000)];
   await replaceFile(path, texts[0] ?? "");

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { startOf, taskSpec } from "../testing/core.ts";
 import { checkBounds, checkEvent, checkKeys } from "../testing/simulation/check.ts";
 import { difference } from "../testing/simulation/equal.ts";
-import { evidence, head, inspected, worktree } from "../testing/walk.ts";
+import { asked, evidence, head, inspected, worktree } from "../testing/walk.ts";
 import { decide, stamp } from "./decide/decide.ts";
 import { due } from "./due.ts";
 import type { Effect } from "./effects.ts";
@@ -14,9 +14,9 @@ import { Fault } from "./fault.ts";
 import type { AttemptId } from "./ids.ts";
 import type { Capacity, Command, Input, Observation, Observed } from "./inputs.ts";
 import type { TaskSpec } from "./plan.ts";
-import { gateOf } from "./queries.ts";
+import { gateOf, openAsks } from "./queries.ts";
 import { fromText, toText } from "./serial.ts";
-import { type State, emptyState } from "./state.ts";
+import { type Attempt, type State, emptyState } from "./state.ts";
 import { runView } from "./view.ts";
 
 const capacity: Capacity = { parallel: 3, resident: 3, gates: 2 };
@@ -39,6 +39,10 @@ const observed: fc.Arbitrary<Observed> = fc.oneof(
     worktree: worktree("x", { baseTree: `tree-${base}` }),
   })),
   saw("provision_failed", { why, retry: fc.boolean() }),
+  saw("untrusted", {
+    tree: fc.constantFrom("tree-1", "tree-2"),
+    files: fc.constantFrom([".mcp.json"], ["a", "b", "c", "d"]),
+  }),
   saw("provision_conflicts", { paths: fc.constant(["a.ts"]) }),
   saw("session_started", { n, pid: fc.constant(9), version: fc.constant(null) }),
   saw("session_failed_to_start", { n, why, credentials: fc.boolean() }),
@@ -100,6 +104,7 @@ const observed: fc.Arbitrary<Observed> = fc.oneof(
   name.map((of): Observed => ({ saw: "merged", merge: { target: "t", ...head(of) } })),
   saw("merge_conflicts", { target: fc.constant("t"), paths: fc.constant(["a.ts"]) }),
   saw("target_missing", { why }),
+  saw("signing_failed", { why }),
   saw("landed", { commit: fc.constant("m"), followed: fc.constant(null) }),
   saw("target_moved", { expected: fc.constant("t"), now: fc.constant(null) }),
   saw("checkout_in_the_way", { detail: why }),
@@ -113,6 +118,11 @@ const task = fc.constantFrom(...keys, "zz");
 const anyTask = fc.oneof(task, fc.constant(null));
 const is = (type: Command["type"], rest: object) =>
   fc.record({ type: fc.constant(type), run, ...rest }) as unknown as fc.Arbitrary<Command>;
+const given = fc.constantFrom<Extract<Command, { type: "answer" }>["answer"]>(
+  { is: "allow" },
+  { is: "deny", because: "no" },
+  { is: "text", text: "so" },
+);
 const command: fc.Arbitrary<Command> = fc.oneof(
   is("stop", { task: anyTask }),
   is("pause", { task: anyTask, interrupt: fc.boolean() }),
@@ -122,21 +132,26 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   is("answer", {
     task,
     ask: fc.oneof(fc.constant(null), ask),
-    answer: fc.constantFrom(
-      { is: "allow" },
-      { is: "deny", because: "no" },
-      { is: "text", text: "so" },
-    ),
+    answer: given,
   }),
   is("approve", { task, gate: fc.boolean() }),
   is("reject", { task, because: fc.constant("no") }),
   is("attend", {}),
+  fc.record({
+    type: fc.constant("trust" as const),
+    project: fc.constantFrom("/project/.git", "/other/.git"),
+    tree: fc.constantFrom("tree-1", "tree-2"),
+  }),
 );
 
 type Action =
   | { readonly do: "command"; readonly command: Command }
+  /** A person's answer to the oldest question of whoever asks first. */
+  | { readonly do: "reply"; readonly given: Extract<Command, { type: "answer" }>["answer"] }
   /** The answer that a good world gives to one of the due effects. */
   | { readonly do: "perform"; readonly which: number; readonly name: string }
+  /** The answer that a bad world gives to one of the due effects: what may go wrong right there. */
+  | { readonly do: "fail"; readonly which: number; readonly how: number }
   /** Any observation, under a due key of the attempt or under none. */
   | {
       readonly do: "observe";
@@ -148,12 +163,17 @@ type Action =
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("command" as const), command }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("reply" as const), given }) },
   {
-    weight: 10,
+    weight: 20,
     arbitrary: fc.record({ do: fc.constant("perform" as const), which: fc.nat(20), name }),
   },
   {
-    weight: 4,
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("fail" as const), which: fc.nat(20), how: fc.nat(20) }),
+  },
+  {
+    weight: 3,
     arbitrary: fc.record({
       do: fc.constant("observe" as const),
       att: fc.constantFrom(...attempts),
@@ -162,7 +182,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
       do: fc.constant("wait" as const),
       ms: fc.constantFrom(0, 5_000, 3_600_000, -60_000),
@@ -171,7 +191,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 );
 
 const tasks: readonly TaskSpec[] = [
-  taskSpec("a"),
+  taskSpec("a", { profile: "project" }),
   taskSpec("b", { needs: [{ key: "a", when: "verified", merge: true }], approval: true }),
   taskSpec("c", { gate: ["test"], gateFrom: "proposed", paths: ["src/**"] }),
   taskSpec("d", { needs: [{ key: "c", when: "landed", merge: true }], land: "none" }),
@@ -182,6 +202,8 @@ function goodAnswer(effect: Effect, of: string): Observed {
   const next = effect.attempt.offset + 100;
   switch (effect.do) {
     case "provision":
+      if (effect.spec.profile === "project" && !effect.trusted.includes("tree-1") && of === "one")
+        return { saw: "untrusted", tree: "tree-1", files: [".mcp.json"] };
       return { saw: "provisioned", worktree: worktree(effect.attempt.task) };
     case "session": {
       if (effect.attempt.process.is === "starting")
@@ -209,12 +231,87 @@ function goodAnswer(effect: Effect, of: string): Observed {
       return { saw: "gated", head: effect.head, evidence: ran, passed: true };
     }
     case "merge":
+      if (of === "three" && !effect.unsigned)
+        return { saw: "signing_failed", why: "the key is locked" };
       return { saw: "merged", merge: { target: "t", ...head(`${of}-merged`) } };
     case "land":
       return { saw: "landed", commit: effect.merge.commit, followed: null };
     case "retire":
       return { saw: "retired", ref: null };
   }
+}
+
+/** What may go wrong with an effect, or come of it unasked. */
+function badAnswers(effect: Effect): readonly Observed[] {
+  const why = "because";
+  switch (effect.do) {
+    case "provision":
+      return [
+        { saw: "untrusted", tree: "tree-1", files: [".mcp.json"] },
+        { saw: "provision_failed", why, retry: true },
+        { saw: "provision_conflicts", paths: ["a.ts"] },
+        { saw: "needs_credentials", why },
+      ];
+    case "session":
+      return effect.attempt.process.is === "starting"
+        ? [{ saw: "session_failed_to_start", n: effect.n, why, credentials: false }]
+        : unasked(effect);
+    case "snapshot":
+      return [
+        { saw: "snapshot_failed", why },
+        { saw: "inspect_failed", why },
+      ];
+    case "inspect":
+      return [
+        { saw: "inspect_failed", why },
+        inspected("two", { dirty: true }),
+        inspected("two", { related: false }),
+      ];
+    case "gate": {
+      const { head: of, on } = effect;
+      const red = evidence(of, { exit: 1, on });
+      return [
+        { saw: "gate_broken", commit: of.commit, why },
+        { saw: "gated", head: of, evidence: [red], passed: false },
+      ];
+    }
+    case "merge":
+      return [
+        { saw: "signing_failed", why },
+        { saw: "merge_conflicts", target: "t", paths: ["a.ts"] },
+        { saw: "target_missing", why },
+      ];
+    case "land":
+      return [
+        { saw: "target_moved", expected: "t", now: null },
+        { saw: "checkout_in_the_way", detail: why },
+      ];
+    case "retire":
+      return [{ saw: "kept", why }];
+    case "send":
+    case "answer":
+    case "end_session":
+    case "commit":
+      return [];
+  }
+}
+
+/** What a live session does by itself, and how it ends. */
+function unasked({ attempt, n }: Effect & { do: "session" }): readonly Observed[] {
+  const at = attempt.offset + 100;
+  const over = { saw: "round_ended", text: "", turns: 1, usd: 0.125, offset: at } as const;
+  const question = (ask: string): Observed => asked({ ask, rule: "Bash(make)", offset: at });
+  return [
+    question(`q${at}`),
+    question(`q${at}`),
+    asked({ ask: `q${at}`, kind: "question", tool: "AskUserQuestion", offset: at }),
+    { saw: "ask_withdrawn", ask: attempt.asks[0]?.id ?? "q1", offset: at },
+    { saw: "stalled", silentMs: 300_000, during: "model" },
+    { saw: "session_exited", n, code: null, signal: "SIGKILL", why: "killed" },
+    { ...over, failure: { is: "interrupted" } },
+    { ...over, failure: { is: "agent", detail: "gave up" } },
+    { ...over, failure: "void" },
+  ];
 }
 
 interface Played {
@@ -230,6 +327,7 @@ function play(actions: readonly Action[]): Played {
   let known: ReturnType<typeof checkKeys> = new Map();
   const events: Event[] = [];
   const approved = new Map<string, boolean>();
+  const unsigned = new Set<string>();
 
   const take = (input: Input): number => {
     const bodies = decide(state, input, now);
@@ -238,8 +336,15 @@ function play(actions: readonly Action[]): Played {
       state = evolve(state, event);
       events.push(event);
       checkEvent(before, state, event);
+      if ("att" in event) {
+        const was = before.attempts.get(event.att);
+        if (event.type === "round.admitted") checkKept(was);
+        checkLanding(was, state.attempts.get(event.att));
+      }
       if (event.type === "attempt.approved" && input.is === "command")
         approved.set(`${event.att} ${event.commit}`, event.gateless);
+      if (event.type === "attempt.approved" && event.unsigned === true && input.is === "command")
+        unsigned.add(`${event.att} ${event.commit}`);
       if (event.type === "task.landed") checkProof(before, event);
     }
     return bodies.length;
@@ -258,6 +363,17 @@ function play(actions: readonly Action[]): Played {
     for (const one of gateOf(before, spec) ?? ["a gate"])
       expect(proved.map(({ command: ran }) => ran)).toContain(one);
   };
+  /** A round that begins has its worktree in a snapshot, and no question open that a person has to answer first. */
+  const checkKept = (attempt: Attempt | undefined): void => {
+    if (attempt?.phase.at !== "idle") return;
+    expect(attempt.phase.saved).toBe(true);
+    expect(openAsks(attempt)).toEqual([]);
+  };
+  /** A landing may have happened: only what comes of it or an end takes it out of the queue. */
+  const checkLanding = (was: Attempt | undefined, is: Attempt | undefined): void => {
+    if (was?.phase.at !== "queued" || was.phase.step.is !== "landing" || is === undefined) return;
+    expect(["queued", "ending", "ended"]).toContain(is.phase.at);
+  };
   const landing = new Map<AttemptId, string>();
   const feed = (input: Input): void => {
     take(input);
@@ -268,12 +384,27 @@ function play(actions: readonly Action[]): Played {
     expect(next.wakeAt === null || next.wakeAt > at).toBe(true);
     checkBounds(state, capacity, next);
     known = checkKeys(known, state, next);
-    for (const effect of next.effects)
+    for (const effect of next.effects) {
       if (effect.do === "land") landing.set(effect.att, effect.merge.commit);
+      if (effect.do === "merge" && effect.unsigned)
+        expect(unsigned).toContain(`${effect.att} ${effect.head.commit}`);
+      if (effect.do === "provision") expect(openAsks(effect.attempt)).toEqual([]);
+      if (effect.do === "snapshot" && effect.attempt.phase.at === "idle")
+        expect(["none", "live"]).toContain(effect.attempt.process.is);
+    }
     for (const one of state.runs.values()) runView(state, one, at);
   };
   const observe = (att: AttemptId, key: string, seen: Observed): void =>
     feed({ is: "observation", observation: { att, key, ...seen } as Observation, seed });
+
+  const say = (of: Command): void => {
+    try {
+      feed({ is: "command", command: of, seed });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      refused++;
+    }
+  };
 
   feed({ is: "command", command: startOf(tasks, { parallel: 2, usd: 4 }), seed });
   for (const one of actions) {
@@ -281,16 +412,25 @@ function play(actions: readonly Action[]): Played {
     if (one.do === "wait") {
       now += one.ms;
       feed({ is: "tick", capacity, seed });
-    } else if (one.do === "command") {
-      try {
-        feed({ is: "command", command: one.command, seed });
-      } catch (error) {
-        if (!(error instanceof Fault)) throw error;
-        refused++;
-      }
+    } else if (one.do === "command") say(one.command);
+    else if (one.do === "reply") {
+      const asking = [...state.attempts.values()].find((attempt) => openAsks(attempt).length > 0);
+      if (asking !== undefined)
+        say({
+          type: "answer",
+          run: asking.run,
+          task: asking.task,
+          ask: null,
+          answer: one.given,
+        });
     } else if (one.do === "perform") {
       const effect = effects[one.which % Math.max(1, effects.length)];
       if (effect !== undefined) observe(effect.att, effect.key, goodAnswer(effect, one.name));
+    } else if (one.do === "fail") {
+      const effect = effects[one.which % Math.max(1, effects.length)];
+      const bad = effect === undefined ? [] : badAnswers(effect);
+      const seen = bad[one.how % Math.max(1, bad.length)];
+      if (effect !== undefined && seen !== undefined) observe(effect.att, effect.key, seen);
     } else {
       const own = effects.filter(({ att }) => att === one.att);
       observe(one.att, own[one.key]?.key ?? `session:${one.att}:1`, one.seen);
@@ -304,7 +444,7 @@ describe("any order of inputs", () => {
     const seen = new Set<string>();
     let refused = 0;
     fc.assert(
-      fc.property(fc.array(action, { minLength: 20, maxLength: 150, size: "max" }), (actions) => {
+      fc.property(fc.array(action, { minLength: 50, maxLength: 400, size: "max" }), (actions) => {
         const played = play(actions);
         for (const { type } of played.events) seen.add(type);
         refused += played.refused;
@@ -315,7 +455,14 @@ describe("any order of inputs", () => {
     );
     process.stdout.write(`${seen.size} types of events seen, ${refused} commands refused\n`);
     expect([...seen]).toEqual(
-      expect.arrayContaining(["task.landed", "task.failed", "run.settled"]),
+      expect.arrayContaining([
+        "task.landed",
+        "task.failed",
+        "run.settled",
+        "ask.detached",
+        "config.trusted",
+        "merge.unsigned",
+      ]),
     );
     expect(refused).toBeGreaterThan(0);
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { drive, need, runId, startOf, taskSpec } from "../testing/core.ts";
-import { walk } from "../testing/walk.ts";
+import { asked, walk } from "../testing/walk.ts";
 import { due, timesOutAt } from "./due.ts";
+import type { RoundFailure } from "./inputs.ts";
 
 describe("what is due", () => {
   it("carries what its performer needs: the attempt and the task as the plan says it", () => {
@@ -14,6 +15,7 @@ describe("what is due", () => {
       spec: { model: "opus" },
       basis: [],
       handovers: [],
+      trusted: [],
     });
     expect(effect?.attempt).toBe(d.attempt("a"));
   });
@@ -30,8 +32,20 @@ describe("what is due", () => {
     d.command({ type: "pause", run: runId, task: "a", interrupt: true });
     expect(d.keys()).toEqual(["session:att_a_1:1", "end:att_a_1:1:interrupt"]);
     expect(d.effect("a", "session")?.resume).toBe(false);
-    w.exit("a");
+    d.see("a", { saw: "session_exited", n: 1, code: 0, signal: null, why: "ended" });
+    expect(d.keys()).toEqual(["snapshot:att_a_1:1:0:1:none"]);
+    w.snapshot("a");
     expect(d.keys()).toEqual([]);
+  });
+
+  it("makes no worktree while a person is asked whether its configuration is trusted", () => {
+    const d = drive();
+    d.command(startOf([taskSpec("a", { profile: "project" })]));
+    expect(d.keys()).toEqual(["provision:att_a_1:1"]);
+    d.see("a", { saw: "untrusted", tree: "tree-1", files: [".mcp.json"] });
+    expect(d.keys()).toEqual([]);
+    d.command({ type: "trust", project: "/project/.git", tree: "tree-1" });
+    expect(d.keys()).toEqual(["provision:att_a_1:2"]);
   });
 
   it("hands over artifacts of needs that are not merged, at the commit they were proved with", () => {
@@ -96,6 +110,146 @@ describe("what is due", () => {
   });
 });
 
+describe("a snapshot before the next message", () => {
+  const outage: RoundFailure = {
+    is: "unavailable",
+    reason: "outage",
+    status: 529,
+    retryAt: null,
+    detail: "529",
+  };
+  const broken = (failure: RoundFailure) =>
+    ({ saw: "round_ended", failure, text: "", turns: 1, usd: 0, offset: 900 }) as const;
+  const exited = { saw: "session_exited", n: 1, code: 0, signal: null, why: "ended" } as const;
+  const snapshots = (d: ReturnType<typeof drive>) =>
+    d.keys().filter((key) => key.startsWith("snapshot"));
+
+  function working() {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.work("a");
+    return { d, w };
+  }
+
+  it("is due at once under a park and under a pause, with the next ref", () => {
+    const parked = working();
+    parked.d.see("a", broken(outage));
+    expect(parked.d.attempt("a").park?.reason).toBe("outage");
+    expect(parked.d.effect("a", "snapshot")).toMatchObject({
+      key: "snapshot:att_a_1:1:1:1:live",
+      ref: "refs/muster/attempts/att_a_1/1",
+    });
+    const paused = working();
+    paused.d.command({ type: "pause", run: runId, task: null, interrupt: true });
+    paused.d.see("a", broken({ is: "interrupted" }));
+    paused.d.see("a", exited);
+    expect(snapshots(paused.d)).toEqual(["snapshot:att_a_1:1:1:1:none"]);
+    paused.w.snapshot("a");
+    expect(paused.d.attempt("a").phase).toEqual({ at: "idle", saved: true });
+    expect(paused.d.keys()).toEqual([]);
+  });
+
+  it("waits while a process is on its way down", () => {
+    const { d } = working();
+    d.command({ type: "pause", run: runId, task: "a", interrupt: true });
+    d.see("a", broken({ is: "interrupted" }));
+    expect(d.attempt("a").phase).toEqual({ at: "idle", saved: false });
+    expect(snapshots(d)).toEqual([]);
+  });
+
+  it("waits while a process is on its way up", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.provision("a");
+    d.see("a", broken(outage));
+    expect(d.attempt("a").process.is).toBe("starting");
+    expect(snapshots(d)).toEqual([]);
+    d.see("a", { saw: "session_started", n: 1, pid: 100, version: null });
+    expect(snapshots(d)).toEqual(["snapshot:att_a_1:1:1:1:live"]);
+  });
+
+  it("waits while the disk is full or the credentials are missing", () => {
+    const disk = working();
+    disk.d.see("a", broken(outage));
+    disk.d.see("a", { saw: "snapshot_failed", why: "disk full" });
+    expect(disk.d.attempt("a").park?.reason).toBe("disk");
+    expect(snapshots(disk.d)).toEqual([]);
+    disk.d.tick(60_000);
+    expect(snapshots(disk.d)).toEqual(["snapshot:att_a_1:1:1:1:live"]);
+    expect(disk.w.snapshot("a")).toEqual(["snapshot.taken", "round.admitted"]);
+    const login = working();
+    login.d.see("a", broken({ is: "credentials", detail: "401" }));
+    login.d.see("a", exited);
+    expect(login.d.keys()).toEqual([]);
+    login.d.command({ type: "resume", run: runId, task: "a", usd: null });
+    expect(snapshots(login.d)).toEqual(["snapshot:att_a_1:1:1:1:none"]);
+    expect(login.w.snapshot("a")).toEqual(["snapshot.taken", "session.planned", "round.admitted"]);
+  });
+
+  it("is due also where a question outlived its process and there is nothing to say yet", () => {
+    const { d, w } = working();
+    d.see("a", asked());
+    d.command({ type: "pause", run: runId, task: "a", interrupt: true });
+    d.see("a", { ...broken({ is: "interrupted" }), offset: 6_000 });
+    d.see("a", exited);
+    expect(d.attempt("a").mail).toEqual([]);
+    expect(snapshots(d)).toHaveLength(1);
+    w.snapshot("a");
+    expect(d.keys()).toEqual([]);
+  });
+
+  it("is due again after a pause or a park, for a person may have worked there meanwhile", () => {
+    const { d, w } = working();
+    d.command({ type: "pause", run: runId, task: null, interrupt: true });
+    w.exit("a");
+    expect(d.keys()).toEqual([]);
+    expect(d.command({ type: "resume", run: runId, task: null, usd: null })).toEqual([
+      "run.resumed",
+    ]);
+    expect(snapshots(d)).toEqual(["snapshot:att_a_1:2:0:1:none"]);
+    d.command({ type: "pause", run: runId, task: "a", interrupt: false });
+    w.snapshot("a");
+    expect(d.command({ type: "resume", run: runId, task: "a", usd: null })).toEqual([
+      "task.resumed",
+    ]);
+    expect(snapshots(d)).toEqual(["snapshot:att_a_1:3:0:1:none"]);
+    expect(w.snapshot("a")).toEqual(["snapshot.taken", "session.planned", "round.admitted"]);
+    const parked = working();
+    parked.w.endRound("a", outage);
+    expect(parked.d.attempt("a").phase).toEqual({ at: "idle", saved: true });
+    expect(parked.d.tick(60_000)).toEqual(["attempt.unparked"]);
+    expect(snapshots(parked.d)).toEqual(["snapshot:att_a_1:2:1:1:live"]);
+    expect(parked.w.snapshot("a")).toEqual(["snapshot.taken", "round.admitted"]);
+  });
+
+  it("is no business of a pause that ends before or behind a round", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    w.work("b");
+    d.command({ type: "pause", run: runId, task: null, interrupt: false });
+    d.command({ type: "resume", run: runId, task: null, usd: null });
+    expect(d.attempt("a").phase.at).toBe("provisioning");
+    expect(d.attempt("b").phase.at).toBe("working");
+    d.command(startOf([taskSpec("c")], { run: "run_b", parallel: 1 }));
+    d.command({ type: "pause", run: "run_b", task: "c", interrupt: false });
+    expect(d.command({ type: "resume", run: "run_b", task: "c", usd: null })).toEqual([
+      "task.resumed",
+    ]);
+  });
+
+  it("is not taken twice right behind a round's own", () => {
+    const { d, w } = working();
+    d.command({ type: "tell", run: runId, task: "a", text: "one more thing" });
+    w.endRound("a");
+    w.snapshot("a");
+    expect(d.attempt("a").phase.at).toBe("working");
+    expect(d.attempt("a").snapshots).toBe(1);
+  });
+});
+
 describe("the time to wake", () => {
   const wakeAt = (d: ReturnType<typeof drive>) => due(d.state, d.now).wakeAt;
 
@@ -113,17 +267,7 @@ describe("the time to wake", () => {
     w.work("a");
     expect(wakeAt(d)).toBe(d.now + 45 * 60_000);
     w.work("b");
-    const question = {
-      saw: "asked",
-      ask: "q",
-      kind: "permission",
-      tool: "Bash",
-      text: "?",
-      input: null,
-      rule: null,
-      offset: 900,
-    } as const;
-    d.see("b", question);
+    d.see("b", asked());
     expect(wakeAt(d)).toBe(d.now + 900_000);
     d.see("c", { saw: "provision_failed", why: "disk", retry: true });
     expect(wakeAt(d)).toBe(d.attempt("c").park?.until);

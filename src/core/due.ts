@@ -4,7 +4,7 @@
  */
 import type { Basis, Due, Effect, Handover } from "./effects.ts";
 import { phaseKey, sessionKey, snapshotRef } from "./keys.ts";
-import { gateOf, specOf, spent } from "./queries.ts";
+import { gateOf, ownAsk, specOf, spent } from "./queries.ts";
 import type { Attempt, Phase, State } from "./state.ts";
 
 /** What should be happening at `now`. */
@@ -105,12 +105,17 @@ function phaseEffect(state: State, of: Base): Effect | undefined {
   const base = { ...of, key: phaseKey(attempt) ?? "" };
   switch (phase.at) {
     case "provisioning":
-      if (attempt.park !== null) return undefined;
+      if (attempt.park !== null || ownAsk(attempt) !== undefined) return undefined;
       return {
         ...base,
         do: "provision",
         ...standsOn(state, base),
+        trusted: state.projects.get(base.spec.project)?.trusted ?? [],
       };
+    case "idle":
+      return savesNow(attempt, phase)
+        ? { ...base, do: "snapshot", ref: snapshotRef(attempt) }
+        : undefined;
     case "settling":
       return attempt.park === null ? settlingEffect(base, phase.step) : undefined;
     case "verifying": {
@@ -126,11 +131,19 @@ function phaseEffect(state: State, of: Base): Effect | undefined {
     case "ended":
       if (attempt.process.is !== "none") return undefined;
       return { ...base, do: "retire", outcome: phase.outcome };
-    case "idle":
     case "working":
     case "verified":
       return undefined;
   }
+}
+
+/**
+ * What a broken-off round left is kept at once, also under a pause or a park, and what a person changed meanwhile is before the
+ * next message (design §7): as soon as no process of ours is on its way up or down.
+ */
+function savesNow({ park, process }: Attempt, { saved }: Phase & { at: "idle" }): boolean {
+  const rests = process.is === "none" || process.is === "live";
+  return !saved && rests && park?.reason !== "disk" && park?.reason !== "credentials";
 }
 
 function settlingEffect(base: Keyed, step: (Phase & { at: "settling" })["step"]): Effect {
@@ -154,7 +167,7 @@ function queueEffect(
     case "waiting":
       return undefined;
     case "merging":
-      return { ...base, do: "merge", head };
+      return { ...base, do: "merge", head, unsigned: base.attempt.unsigned };
     case "gating": {
       if (!step.admitted) return undefined;
       const { commit, tree } = step.merge;

@@ -32,6 +32,8 @@ export type Effect =
       readonly do: "provision";
       readonly basis: readonly Basis[];
       readonly handovers: readonly Handover[];
+      /** Tree hashes of the project's own Claude configuration that count. */
+      readonly trusted: readonly string[];
     })
   /** Have start `n` of the session live and followed until it exits: starts, adopts or finishes it, whatever the disk says. */
   | (ForAttempt & {
@@ -58,7 +60,8 @@ export type Effect =
       readonly on: "head" | "merge";
       readonly commands: readonly string[];
     })
-  | (ForAttempt & { readonly do: "merge"; readonly head: Head })
+  /** `unsigned`: a person said that it may land without a signature. */
+  | (ForAttempt & { readonly do: "merge"; readonly head: Head; readonly unsigned: boolean })
   | (ForAttempt & { readonly do: "land"; readonly head: Head; readonly merge: Merge })
   | (ForAttempt & { readonly do: "retire"; readonly outcome: Outcome });
 

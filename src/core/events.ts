@@ -154,6 +154,8 @@ export type AttemptEvent =
       readonly by: "person" | "policy" | "deadline";
     } & OfAttempt)
   | ({ readonly type: "ask.closed"; readonly ask: string } & OfAttempt)
+  /** The process that asked is gone; the question stays for the person. */
+  | ({ readonly type: "ask.detached"; readonly ask: string } & OfAttempt)
   | ({ readonly type: "ask.withdrawn"; readonly ask: string; readonly why: string } & OfAttempt)
   | ({
       readonly type: "snapshot.taken";
@@ -183,6 +185,8 @@ export type AttemptEvent =
       readonly type: "attempt.approved";
       readonly commit: Sha;
       readonly gateless: boolean;
+      /** It lands without the signature that the project asks for. */
+      readonly unsigned?: true;
     } & OfAttempt)
   | ({ readonly type: "attempt.reverify" } & OfAttempt)
   | ({ readonly type: "queue.entered"; readonly head: Head } & OfAttempt)
@@ -190,6 +194,7 @@ export type AttemptEvent =
   | ({ readonly type: "landing.started" } & OfAttempt)
   | ({ readonly type: "merge.made"; readonly merge: Merge } & OfAttempt)
   | ({ readonly type: "merge.conflicted"; readonly paths: readonly string[] } & OfAttempt)
+  | ({ readonly type: "merge.unsigned"; readonly why: string } & OfAttempt)
   | ({ readonly type: "merge.verified" } & OfAttempt)
   | ({
       readonly type: "target.moved";
@@ -197,11 +202,14 @@ export type AttemptEvent =
       readonly now: Sha | null;
     } & OfAttempt);
 
-export type ProjectEvent = {
-  readonly type: "gate.accepted";
+interface OfProject {
   readonly project: ProjectId;
-  readonly commands: readonly string[];
-};
+}
+
+export type ProjectEvent =
+  | ({ readonly type: "gate.accepted"; readonly commands: readonly string[] } & OfProject)
+  /** A person saw the project's own Claude configuration and trusts it, as it is in the tree of this hash. */
+  | ({ readonly type: "config.trusted"; readonly tree: string } & OfProject);
 
 export type EventBody = RunEvent | TaskEvent | AttemptEvent | ProjectEvent;
 export type EventType = EventBody["type"];

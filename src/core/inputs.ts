@@ -3,7 +3,7 @@
  * has passed). Every input brings one fresh random uuid as `seed`; the core derives what ids it needs from it and records them
  * in events before anything uses them.
  */
-import type { AttemptId, RunId, Sha, TaskKey, Uuid } from "./ids.ts";
+import type { AttemptId, ProjectId, RunId, Sha, TaskKey, Uuid } from "./ids.ts";
 import type { TaskSpec } from "./plan.ts";
 import type { AskKind, GateEvidence, Head, Merge, ParkReason, Run, Worktree } from "./state.ts";
 
@@ -60,7 +60,8 @@ export type Command =
       readonly task: TaskKey;
       readonly because: string;
     }
-  | { readonly type: "attend"; readonly run: RunId };
+  | { readonly type: "attend"; readonly run: RunId }
+  | { readonly type: "trust"; readonly project: ProjectId; readonly tree: string };
 
 export type Observation = { readonly att: AttemptId; readonly key: string } & Observed;
 
@@ -90,6 +91,8 @@ export type Observed =
       readonly retry: boolean;
       readonly worktree?: Worktree | null;
     }
+  /** The project's own Claude configuration is not what a person has trusted; nothing was made. */
+  | { readonly saw: "untrusted"; readonly tree: string; readonly files: readonly string[] }
   /** The needs' verified commits conflict with each other or with the target. */
   | { readonly saw: "provision_conflicts"; readonly paths: readonly string[] }
   | {
@@ -163,6 +166,8 @@ export type Observed =
   | { readonly saw: "merged"; readonly merge: Merge }
   | { readonly saw: "merge_conflicts"; readonly target: Sha; readonly paths: readonly string[] }
   | { readonly saw: "target_missing"; readonly why: string }
+  /** The project wants its commits signed, and that does not work without a prompt. */
+  | { readonly saw: "signing_failed"; readonly why: string }
   | { readonly saw: "landed"; readonly commit: Sha; readonly followed: string | null }
   | { readonly saw: "target_moved"; readonly expected: Sha; readonly now: Sha | null }
   | { readonly saw: "checkout_in_the_way"; readonly detail: string }

@@ -17,6 +17,13 @@ describe("the key of a phase", () => {
     note();
     w.gate("a");
     note();
+    d.command({ type: "tell", run: "run_a", task: "a", text: "mind the docs" });
+    note();
+    d.see("a", { saw: "session_exited", n: 1, code: 0, signal: null, why: "ended" });
+    note();
+    d.command({ type: "pause", run: "run_a", task: "a", interrupt: false });
+    w.snapshot("a");
+    note();
     d.command({ type: "stop", run: "run_a", task: "a" });
     note();
     expect(keys).toEqual([
@@ -24,7 +31,10 @@ describe("the key of a phase", () => {
       null,
       "gate:att_a_1:commit-a:1",
       null,
-      "snapshot:att_a_1:2:last",
+      "snapshot:att_a_1:2:1:1:ending",
+      "snapshot:att_a_1:2:1:1:none",
+      null,
+      "snapshot:att_a_1:3:last",
     ]);
   });
 });

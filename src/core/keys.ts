@@ -25,6 +25,10 @@ export function phaseKey(attempt: Attempt): string | null {
     case "ended":
       return `retire:${id}`;
     case "idle":
+      // What was begun before a round or a process ended holds less than is there now.
+      return phase.saved
+        ? null
+        : `snapshot:${id}:${snapshots + 1}:${rounds}:${attempt.starts}:${attempt.process.is}`;
     case "working":
     case "verified":
       return null;
@@ -49,6 +53,7 @@ export const answered: Partial<Record<Observed["saw"], EffectName>> = {
   provisioned: "provision",
   provision_failed: "provision",
   provision_conflicts: "provision",
+  untrusted: "provision",
   snapshot: "snapshot",
   snapshot_failed: "snapshot",
   inspected: "inspect",
@@ -58,6 +63,7 @@ export const answered: Partial<Record<Observed["saw"], EffectName>> = {
   merged: "merge",
   merge_conflicts: "merge",
   target_missing: "merge",
+  signing_failed: "merge",
   landed: "land",
   target_moved: "land",
   checkout_in_the_way: "land",

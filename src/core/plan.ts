@@ -5,6 +5,8 @@
 import type { TaskKey } from "./ids.ts";
 
 export type RunnerName = "claude-cli" | "claude-sdk";
+/** What a session loads of its repository's own configuration: nothing, or (once trusted) the base commit's (design §9). */
+export type Profile = "isolated" | "project";
 export type LandMode = "none" | "local" | "push" | "pr";
 
 /** Per attempt, over all rounds. `fixes` is how often a red gate goes back to the same session. */
@@ -47,6 +49,7 @@ export interface PlannedTask {
   readonly needs: readonly Need[];
   readonly runner: RunnerName | null;
   readonly model: string | null;
+  readonly profile: Profile | null;
   /** null = not said, [] = `none` said on purpose. */
   readonly gate: readonly string[] | null;
   readonly limits: Partial<Limits>;
@@ -89,6 +92,7 @@ export interface TaskSpec {
   }[];
   readonly runner: RunnerName;
   readonly model: string;
+  readonly profile: Profile;
   readonly gate: readonly string[] | null;
   /** Where the gate comes from: said in a plan or muster.yaml, or only proposed by muster and not accepted yet. */
   readonly gateFrom: "said" | "proposed" | "missing";

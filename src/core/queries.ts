@@ -69,18 +69,24 @@ export function unsent(attempt: Attempt): boolean {
   return attempt.mail.some((message) => !message.taken);
 }
 
-export function openAsks(attempt: Attempt): Attempt["asks"] {
+export function openAsks(attempt: Pick<Attempt, "asks">): Attempt["asks"] {
   return attempt.asks.filter((ask) => ask.answer === null);
 }
 
 /** True where its worktree may be being made right now: what comes of it is recorded before anything else. */
-export function mayBeMade({ phase, park }: Attempt): boolean {
-  return phase.at === "provisioning" && park === null;
+export function mayBeMade(attempt: Attempt): boolean {
+  const { phase, park } = attempt;
+  return phase.at === "provisioning" && park === null && ownAsk(attempt) === undefined;
 }
 
 /** The oldest open question of muster itself: it waits for a person's word, not for a session. */
-export function ownAsk(attempt: Attempt): Ask | undefined {
+export function ownAsk(attempt: Pick<Attempt, "asks">): Ask | undefined {
   return openAsks(attempt).find(({ tool }) => tool === null);
+}
+
+/** True where a question waits whose process is gone: its answer is what the session goes on with. */
+export function waitsForAnswer(attempt: Attempt): boolean {
+  return attempt.asks.some(({ detached }) => detached === true);
 }
 
 export function isLive(process: Process): process is Extract<Process, { is: "starting" | "live" }> {

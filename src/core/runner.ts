@@ -4,7 +4,7 @@
  */
 import type { AttemptId, Uuid } from "./ids.ts";
 import type { RoundFailure } from "./inputs.ts";
-import type { Permissions, RunnerName } from "./plan.ts";
+import type { Permissions, Profile, RunnerName } from "./plan.ts";
 import type { Answer, AskKind } from "./state.ts";
 
 /** Everything a start needs, except secrets; written as `launch.json` beside the attempt's starts. */
@@ -19,6 +19,8 @@ export interface Launch {
   readonly dir: string;
   readonly cwd: string;
   readonly model: string;
+  /** `project`: the trusted configuration lies in `dir/project`. */
+  readonly profile: Profile;
   readonly tools: readonly string[];
   readonly permissions: Pick<Permissions, "allow" | "ask" | "deny">;
   /** Text of CLAUDE.md of the base commit and of the person; empty for none. */
@@ -99,6 +101,8 @@ export interface SessionEnvironment {
   readonly env: Readonly<Record<string, string>>;
   /** Handed over on fd 3. */
   readonly apiKey: string | null;
+  /** The person's own config dir, for a login that can't be reached from another one; null = the attempt's own. */
+  readonly configDir: string | null;
 }
 
 export interface Runner {

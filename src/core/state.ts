@@ -28,7 +28,12 @@ export const emptyState: State = {
 export interface Project {
   /** The gate that a person accepted for a project that configures none. */
   readonly gate: readonly string[] | null;
+  /** Tree hashes of the project's own Claude configuration that a person has trusted. */
+  readonly trusted: readonly string[];
 }
+
+/** A project that nobody has said anything of. */
+export const unknownProject: Project = { gate: null, trusted: [] };
 
 export interface Run {
   readonly id: RunId;
@@ -113,8 +118,8 @@ export interface Merge {
 
 export type Phase =
   | { readonly at: "provisioning"; readonly try: number }
-  /** Has a message for the session and waits for a slot. */
-  | { readonly at: "idle" }
+  /** Has a message for the session, or a question that outlived its process, and waits; `saved`: its worktree is in a snapshot. */
+  | { readonly at: "idle"; readonly saved: boolean }
   /** A round is in flight. */
   | { readonly at: "working"; readonly since: number }
   /** Between a round's end and its gate: snapshot, look, and where needed commit what was left. */
@@ -162,7 +167,7 @@ export type Process =
       readonly why: string;
     };
 
-export type MessageKind = "prompt" | "fix" | "commit" | "conflict" | "tell" | "continue";
+export type MessageKind = "prompt" | "fix" | "commit" | "conflict" | "tell" | "continue" | "answer";
 
 export interface Message {
   readonly uuid: Uuid;
@@ -196,6 +201,8 @@ export interface Ask {
   readonly deadlineAt: number | null;
   /** Answered, but not yet with the session. */
   readonly answer: Answer | null;
+  /** The process that asked is gone: the answer goes to the resumed session as a message. */
+  readonly detached?: true;
 }
 
 export interface GateEvidence {
@@ -262,6 +269,8 @@ export interface Attempt {
   readonly base: Sha | null;
   readonly mail: readonly Message[];
   readonly asks: readonly Ask[];
+  /** Questions of muster's own so far; the next one's id ends in the next number. */
+  readonly questions: number;
   readonly usage: Usage;
   /** Rounds that are over. */
   readonly rounds: number;
@@ -282,6 +291,8 @@ export interface Attempt {
   readonly outages: number;
   readonly park: Park | null;
   readonly cancelRequested: boolean;
+  /** A person said that this head may land unsigned. */
+  readonly unsigned: boolean;
   /** Why a worktree was left where it is. */
   readonly kept: string | null;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { taskSpec } from "../testing/core.ts";
+import type { Ask } from "./state.ts";
 import { evidence, head } from "../testing/walk.ts";
-import { conflictText, fixText, promptText } from "./texts.ts";
+import { answeredText, conflictText, fixText, promptText } from "./texts.ts";
 
 describe("the prompt", () => {
   it("says how the result is taken, and nothing that does not hold", () => {
@@ -26,6 +27,34 @@ describe("a red gate", () => {
     expect(fixText({ ...red, on: "merge" })).toContain(
       "merge the target into the current branch first",
     );
+  });
+});
+
+describe("an answer to a question whose process is gone", () => {
+  const ask: Ask = {
+    id: "q",
+    kind: "permission",
+    text: "run make?",
+    tool: "Bash",
+    input: null,
+    rule: null,
+    commit: null,
+    openedAt: 0,
+    deadlineAt: null,
+    answer: null,
+    detached: true,
+  };
+  const about = "The session was restarted while its question waited (Bash: run make?).";
+  const yes = { is: "allow", text: null, answers: null } as const;
+
+  it.each([
+    ["permission", yes, "It is allowed: run it again."],
+    ["permission", { is: "deny", because: "too wide" }, "The answer is no: too wide"],
+    ["question", { ...yes, text: "the second" }, "The answer: the second"],
+    ["question", yes, "The answer: yes"],
+    ["question", { is: "deny", because: "decide yourself" }, "The answer is no: decide yourself"],
+  ] as const)("names what was asked and what was said to a %s: %j", (kind, answer, said) => {
+    expect(answeredText({ ...ask, kind }, answer)).toBe(`${about} ${said}`);
   });
 });
 

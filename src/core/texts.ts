@@ -1,5 +1,5 @@
 /** What muster says to a session. One place for every sentence that a model reads from us; numbers and names come in. */
-import type { GateEvidence } from "./state.ts";
+import type { Answer, Ask, GateEvidence } from "./state.ts";
 import type { TaskSpec } from "./plan.ts";
 
 /** The first message of an attempt: the task, then how its result is taken. */
@@ -56,6 +56,15 @@ export function continueText(why: string): string {
     `The session was interrupted (${why}) and goes on now. The files on disk are as they were left; the last command may not have finished.`,
     "Look at `git status` and `git log -3` first, then go on with the task, commit, and leave the tree clean.",
   ].join(" ");
+}
+
+/** The answer to a question whose process is gone; what was allowed under a rule is remembered and not asked again. */
+export function answeredText({ kind, tool, text }: Ask, answer: Answer): string {
+  const about = `The session was restarted while its question waited (${tool}: ${text}).`;
+  if (answer.is === "deny") return `${about} The answer is no: ${answer.because}`;
+  return kind === "question"
+    ? `${about} The answer: ${answer.text ?? "yes"}`
+    : `${about} It is allowed: run it again.`;
 }
 
 /** For a permission that nobody answered. */

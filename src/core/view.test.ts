@@ -126,6 +126,30 @@ describe("the word for a task", () => {
   });
 });
 
+describe("a task that asks", () => {
+  it("does so also without a worktree, without a process, and without a signature", () => {
+    const trust = begin({ profile: "project" });
+    trust.d.see("a", { saw: "untrusted", tree: "tree-1", files: [".mcp.json"] });
+    const gone = begin({}, { waitMs: null });
+    gone.w.work("a");
+    gone.d.see("a", question);
+    gone.w.exit("a", "killed");
+    const unsigned = begin();
+    unsigned.w.prove("a");
+    unsigned.w.exit("a");
+    unsigned.d.see("b", { saw: "provision_failed", why: "no such branch", retry: false });
+    unsigned.d.see("a", { saw: "signing_failed", why: "the key is locked" });
+    for (const { d } of [trust, gone, unsigned]) {
+      expect(name(d)).toBe("asking");
+      expect(view(d)).toMatchObject({ asks: 1, asking: { deadline: null } });
+      expect(runState(d)).toBe("needs_attention");
+    }
+    expect(view(trust.d).asking).toMatchObject({ kind: "trust", tool: null });
+    expect(view(gone.d).asking).toMatchObject({ id: "q", kind: "permission" });
+    expect(view(unsigned.d).asking).toMatchObject({ kind: "approval" });
+  });
+});
+
 describe("the word for a run", () => {
   it("is running while something moves, by itself or in time", () => {
     const { d, w } = begin();

@@ -34,12 +34,13 @@ export async function attachmentOf(
   const { binary, environment } = await knowCaller(request);
   const dir = attemptDir(host, attempt.id);
   const launch = JSON.parse(readFileSync(join(dir, "launch.json"), "utf8")) as Launch;
-  skipOnboarding(launch);
+  const given = environment.session();
+  skipOnboarding(launch, given);
   return {
     attempt: attempt.id,
     argv: attachedArgv(binary.path, launch),
     cwd: launch.cwd,
-    env: attachedEnvironment(launch, environment.session()),
+    env: attachedEnvironment(launch, given),
     claim: claimPath(host, attempt.id),
   };
 }

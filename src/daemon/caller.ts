@@ -2,11 +2,11 @@
  * Callers: what a run needs from the person's terminal, kept in memory only: their environment, their login, their CLAUDE.md. A
  * daemon that was restarted has none of it until the person resumes.
  */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Caller } from "../api/schema.ts";
 import {
-  type CredentialKind,
   allowedEnvironment,
   credentialKind,
   gateEnvironment,
@@ -14,14 +14,17 @@ import {
 } from "../config/environment.ts";
 import { type UserConfig, readUserConfig } from "../config/user.ts";
 import { Fault } from "../core/fault.ts";
+import type { SessionEnvironment } from "../core/runner.ts";
 import type { RunEnvironment } from "../host/context.ts";
 import { run } from "../process/run.ts";
 import { type Binary, findBinary } from "../runner/binary.ts";
+import { environmentOf } from "../runner/profile.ts";
 import type { Log } from "./log.ts";
 
 export interface KnownCaller {
   readonly config: UserConfig;
-  readonly credential: CredentialKind;
+  /** What sessions log in with, for people. */
+  readonly credential: string;
   readonly binary: Binary;
   readonly environment: RunEnvironment;
 }
@@ -34,23 +37,23 @@ const maxInstructions = 32 * 1024;
  * Throws Fault `bad_config`, `no_claude`, `no_login`.
  */
 export async function knowCaller(caller: Caller): Promise<KnownCaller> {
-  const { env, claudeConfigDir } = caller;
+  const { env, claudeConfigDir, configHome } = caller;
   const config = configOf(caller);
   const binary = await findBinary(config.claude, env);
-  const credential = credentialKind(env, config);
-  const store = claudeConfigDir ?? "";
-  if (credential === "none" || (credential === "login" && !(await isLoggedIn(binary, env, store))))
-    throw notLoggedIn(config.auth);
-  const session = sessionEnvironment(env, credential, config.env);
-  const login = credential === "login" ? { CLAUDE_SECURESTORAGE_CONFIG_DIR: store } : {};
+  const kind = credentialKind(env, config);
+  const plain = { ...sessionEnvironment(env, kind, config), configDir: null };
+  const session =
+    kind === "login" ? await findLogin(binary, plain, claudeConfigDir, config.isolation) : plain;
+  if (kind === "none" || session === undefined) throw notLoggedIn(config.auth);
   return {
     config,
-    credential,
+    credential: session.configDir === null ? kind : `${kind} (in your own config dir)`,
     binary,
     environment: {
-      base: env,
+      // Git reads the person's configuration there.
+      base: configHome === null ? env : { ...env, XDG_CONFIG_HOME: configHome },
       gate: gateEnvironment(env, config.env),
-      session: () => ({ ...session, env: { ...session.env, ...login } }),
+      session: () => session,
       isolation: config.isolation,
       instructions: readOwnInstructions(env, claudeConfigDir),
     },
@@ -71,7 +74,7 @@ export function configOf({ env, configHome }: Caller): UserConfig {
  */
 export async function ownCaller(log: Log): Promise<KnownCaller | undefined> {
   const { XDG_CONFIG_HOME = null, CLAUDE_CONFIG_DIR = null } = process.env;
-  const env = allowedEnvironment(process.env, [], { ssh: true });
+  const env = allowedEnvironment(process.env, []);
   try {
     return await knowCaller({
       env,
@@ -95,27 +98,54 @@ function notLoggedIn(auth: string): Fault {
   );
 }
 
-/** Asks the binary itself, offline, the way a session would be started (claude-code.md §7.1). */
-export async function isLoggedIn(
+/**
+ * The environment of a session that finds the person's own login, undefined where none does. With a config dir of its own that
+ * takes an undocumented variable (claude-code.md §7.1); where the binary doesn't know it, the person's config dir itself is used.
+ * Each is asked for the way a session would be started, so that what is said here holds there.
+ */
+export async function findLogin(
   binary: Binary,
-  env: Readonly<Record<string, string>>,
-  store: string,
-): Promise<boolean> {
-  const asked = await run({
-    argv: [binary.path, "auth", "status", "--json"],
-    cwd: "/",
-    env: {
-      ...env,
-      CLAUDE_SECURESTORAGE_CONFIG_DIR: store,
-      DISABLE_AUTOUPDATER: "1",
-      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
-    },
-    timeoutMs: probeTimeoutMs,
+  given: SessionEnvironment,
+  claudeConfigDir: string | null,
+  isolation: RunEnvironment["isolation"],
+): Promise<SessionEnvironment | undefined> {
+  const { env } = given;
+  const persons = claudeConfigDir ?? join(env["HOME"] ?? "/", ".claude");
+  const storedIn = (store: string): SessionEnvironment => ({
+    ...given,
+    env: { ...env, CLAUDE_SECURESTORAGE_CONFIG_DIR: store },
   });
+  const ways = [storedIn(claudeConfigDir ?? "")];
+  // Empty means the default store, which is looked for in HOME.
+  if (isolation === "home" && claudeConfigDir === null) ways.push(storedIn(persons));
+  ways.push({ ...given, configDir: persons });
+  for (const way of ways) if (await isLoggedIn(binary, way, isolation)) return way;
+  return undefined;
+}
+
+/** Asks the binary itself, offline, in the folders of an attempt that has just been made. */
+async function isLoggedIn(
+  binary: Binary,
+  way: SessionEnvironment,
+  isolation: RunEnvironment["isolation"],
+): Promise<boolean> {
+  const dir = mkdtempSync(join(tmpdir(), "muster-login-"));
+  const home = isolation === "home" ? { HOME: join(dir, "home") } : {};
+  const given = { ...way, env: { ...way.env, ...home } };
+  const { MUSTER_ATTEMPT: _, ...env } = environmentOf({ att: "att_login_1", dir }, given);
   try {
-    return (JSON.parse(asked.stdout.toString("utf8")) as { loggedIn?: boolean }).loggedIn === true;
+    const asked = await run({
+      argv: [binary.path, "auth", "status", "--json"],
+      cwd: "/",
+      env,
+      timeoutMs: probeTimeoutMs,
+    });
+    const said = JSON.parse(asked.stdout.toString("utf8")) as { readonly loggedIn?: boolean };
+    return said.loggedIn === true;
   } catch {
     return false;
+  } finally {
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 }
 

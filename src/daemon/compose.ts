@@ -8,6 +8,7 @@ import type { Event } from "../core/events.ts";
 import type { RunId } from "../core/ids.ts";
 import { type Capacity, defaultHostParallel } from "../core/inputs.ts";
 import { isLastOf } from "../core/queries.ts";
+import { type Boundary, noBoundary } from "../host/boundary.ts";
 import type { Host } from "../host/context.ts";
 import { recoverFollows } from "../host/landing.ts";
 import { notificationOf, notify } from "../host/notify.ts";
@@ -37,10 +38,20 @@ export interface HouseOptions {
   readonly log: Log;
   /** Called when someone asks the daemon to end. */
   readonly stop: (options: { readonly sessions: boolean }) => void;
+  readonly boundary?: Boundary | undefined;
+  /** Called where only a new start helps. */
+  readonly fail: (error: unknown) => void;
 }
 
 /** Opens everything and recovers: what a crash left half done in a checkout first, then the engine. */
-export async function openHouse({ home, socket, log, stop }: HouseOptions): Promise<House> {
+export async function openHouse({
+  home,
+  socket,
+  log,
+  stop,
+  boundary = noBoundary,
+  fail,
+}: HouseOptions): Promise<House> {
   const scratch = join(home, "tmp");
   rmSync(scratch, { recursive: true, force: true });
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
@@ -61,8 +72,9 @@ export async function openHouse({ home, socket, log, stop }: HouseOptions): Prom
     now: Date.now,
     isLastOf: (project, att) => isLastOf(core.state, project, att),
   };
-  const effects = performer(host);
-  const core = engine({ ledger, capacity, perform: effects.perform, now: Date.now, log });
+  const effects = performer(host, boundary);
+  const { perform } = effects;
+  const core = engine({ ledger, capacity, perform, now: Date.now, boundary, log, fail });
   const recovered = await recoverFollows(host, baseEnvironment(home));
   if (recovered > 0)
     log("warn", "Completed what a crash had left half done in a checkout", { count: recovered });

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { client } from "../api/client.ts";
 import { apiVersion } from "../api/version.ts";
 import type { Check } from "../api/service.ts";
-import { allowedEnvironment, credentialKind } from "../config/environment.ts";
+import { allowedEnvironment, credentialKind, sessionEnvironment } from "../config/environment.ts";
 import { musterHome, socketPath } from "../config/paths.ts";
 import { type UserConfig, readUserConfig } from "../config/user.ts";
 import { packageVersion } from "../config/version.ts";
@@ -12,11 +12,13 @@ import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
 import { openRepository } from "../git/git.ts";
 import { readRegistrations } from "../git/registration.ts";
+import { listSnapshots, readAllSnapshotsBytes } from "../git/restore.ts";
 import { lookAtLedger } from "../ledger/look.ts";
 import { run } from "../process/run.ts";
 import { type Binary, findBinary, testedVersion } from "../runner/binary.ts";
 import { isSdkInstalled } from "../runner/claude-sdk.ts";
-import { isLoggedIn } from "./caller.ts";
+import { findLogin } from "./caller.ts";
+import { diskUse } from "./disk.ts";
 
 const neededNode = [24, 11] as const;
 /** Below the first a run may end in the middle; below the second it will (a worktree each, and the ledger). */
@@ -39,7 +41,7 @@ const bad = (name: string, text: string, remedy: string): Check => ({
 
 /** All checks, in order of how much depends on them. */
 export async function checkUp(): Promise<readonly Check[]> {
-  const env = allowedEnvironment(process.env, [], { ssh: false });
+  const env = allowedEnvironment(process.env, []);
   const config = guarded("config", () => readUserConfig(process.env));
   const known = "check" in config ? undefined : config.value;
   const home = guarded("home", () => musterHome(process.env));
@@ -50,6 +52,7 @@ export async function checkUp(): Promise<readonly Check[]> {
   const ledger = checkLedger(home.value);
   checks.push(checkHome(home.value), checkSocket(home.value), await checkDaemon(home.value));
   checks.push(ledger.check, await checkWorktrees(home.value, env, ledger.open));
+  checks.push(await checkDisk(home.value, env));
   return checks;
 }
 
@@ -135,14 +138,23 @@ async function checkLogin(
   binary: Binary,
 ): Promise<Check> {
   const kind = credentialKind(env, { auth: config?.auth ?? "auto" });
-  const remedy = "export ANTHROPIC_API_KEY=…, or log in with: claude";
+  const remedy = "export ANTHROPIC_API_KEY=…, or run claude setup-token, or log in with: claude";
   if (kind === "none")
     return bad("login", `no credential for auth: ${config?.auth ?? "auto"}`, remedy);
   if (kind !== "login") return ok("login", `credential: ${kind}`);
-  const store = process.env["CLAUDE_CONFIG_DIR"] ?? "";
-  return (await isLoggedIn(binary, env, store).catch(() => false))
-    ? ok("login", "credential: claude's own login")
-    : bad("login", "no key, no token, no cloud provider, and claude is not logged in", remedy);
+  const plain = {
+    ...sessionEnvironment(env, kind, config ?? { env: [], ssh: false }),
+    configDir: null,
+  };
+  const configDir = process.env["CLAUDE_CONFIG_DIR"] ?? null;
+  const found = await findLogin(binary, plain, configDir, config?.isolation ?? "none");
+  if (found === undefined)
+    return bad("login", "no key, no token, no cloud provider, and claude is not logged in", remedy);
+  const where =
+    found.configDir === null
+      ? ""
+      : `, in ${found.configDir} itself: sessions keep their files there`;
+  return ok("login", `credential: claude's own login${where}`);
 }
 
 async function checkSdk(): Promise<Check> {
@@ -234,4 +246,24 @@ async function checkWorktrees(
       return ok(name, "not looked at: this folder is in no repository");
     return failed(name, error, "git worktree list");
   }
+}
+
+/** What muster takes below its home, and its snapshots in the repository around this folder. */
+async function checkDisk(home: string, env: Readonly<Record<string, string>>): Promise<Check> {
+  const { worktrees, attempts, gates, rest, whole } = await diskUse(home);
+  const all = megabytes(worktrees + attempts + gates + rest);
+  const own = `${whole ? "" : "over "}${all} in ${home}, ${megabytes(worktrees)} of it in worktrees`;
+  try {
+    const repo = await openRepository(process.cwd(), env);
+    const { length } = await listSnapshots(repo);
+    const bytes = length === 0 ? 0 : await readAllSnapshotsBytes(repo);
+    const size = bytes === null ? "" : `, ${megabytes(bytes)} beyond its branches`;
+    return ok("disk", `${own}; ${length} snapshots in this project${size}`);
+  } catch {
+    return ok("disk", own);
+  }
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 1024 ** 3 ? `${Math.ceil(bytes / 1024 ** 2)} MB` : gigabytes(bytes);
 }

@@ -8,29 +8,32 @@ import { due } from "../core/due.ts";
 import type { Effect } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
 import { fold } from "../core/evolve/evolve.ts";
-import { Fault, assert } from "../core/fault.ts";
+import { assert } from "../core/fault.ts";
 import type { Capacity, Command, Input, Observation } from "../core/inputs.ts";
 import type { Ledger } from "../core/ports.ts";
-import { fromText, toText } from "../core/serial.ts";
 import { type State, emptyState } from "../core/state.ts";
+import type { Boundary } from "../host/boundary.ts";
+import { type Clock, openClock } from "./clock.ts";
+import type { Log } from "./log.ts";
+import { readState, saveState } from "./state-cache.ts";
+import { isPassing, oneAtATime, retryMs } from "./turns.ts";
 
 export interface EngineOptions {
   readonly ledger: Ledger;
   readonly capacity: () => Capacity;
   readonly perform: (effects: readonly Effect[]) => void;
   readonly now: () => number;
-  readonly log: (
-    level: "info" | "warn" | "error",
-    message: string,
-    fields?: Readonly<Record<string, unknown>>,
-  ) => void;
+  readonly boundary: Boundary;
+  readonly log: Log;
+  /** Called where the ledger takes nothing any more and no waiting helps: only a new start can. */
+  readonly fail: (error: unknown) => void;
 }
 
 export interface Engine {
   readonly state: State;
   /** Throws the Fault of a command that is refused; resolves once its events are durable. */
   command(command: Command): Promise<readonly Event[]>;
-  /** Never rejects: what can't be recorded now is tried again until it can. */
+  /** Never rejects: what can't be recorded now is tried again until it can, in order. */
   observe(observation: Observation): Promise<void>;
   /** Folds the ledger and performs what is due. Called once, before anything else. */
   start(): Promise<void>;
@@ -41,158 +44,141 @@ export interface Engine {
 const maxTicks = 1_000;
 /** Events between two snapshots of the state: a start reads at most this many besides the snapshot. */
 const snapshotEvery = 2_000;
-const snapshotVersion = 1;
-/** A full disk is looked at again this often. */
-const retryMs = 5_000;
+/** A machine that slept for longer is told of it before anything else (design §2). */
+const sleepMs = 60_000;
 /** setTimeout takes no more (2^31 - 1 ms); a longer wait is looked at again. */
 const maxTimerMs = 24 * 60 * 60_000;
 
 export function engine(options: EngineOptions): Engine {
-  const { ledger, log, now } = options;
-  let state: State = emptyState;
-  let saved = 0;
+  const { log } = options;
+  const turns = oneAtATime(log);
+  const record = openRecord(options);
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  const turns = oneAtATime(log);
-  const sleep = sleepWatch(now);
-  const isStopped = (): boolean => stopped;
 
-  const take = async (input: Input): Promise<readonly Event[]> => {
-    const at = Math.max(now(), state.now);
-    const bodies = decide(state, input, at);
-    if (bodies.length === 0) return [];
-    const events = await ledger.append(state.seq, bodies, at);
-    state = fold(state, events);
-    return events;
+  /** Time that nobody worked in passes before what is told after it. */
+  const wakeUp = async (): Promise<void> => {
+    const sleptMs = record.slept();
+    if (sleptMs > sleepMs) await turns.patiently(() => record.tick(sleptMs));
   };
 
   const settle = async (): Promise<void> => {
-    for (let ticks = 0; ; ticks++) {
+    for (let ticks = 0; (await record.tick(0)).length > 0; ticks++)
       assert(ticks < maxTicks, "ticks come to rest");
-      const sleptMs = ticks === 0 ? sleep() : 0;
-      const events = await take({
-        is: "tick",
-        capacity: options.capacity(),
-        seed: randomUUID(),
-        sleptMs,
-      });
-      if (events.length === 0) break;
-    }
-    if (state.seq - saved >= snapshotEvery) saved = await saveState(ledger, state);
+    await record.keep();
     if (stopped) return;
-    const { effects, wakeAt } = due(state, now());
+    const { effects, wakeAt } = due(record.state, record.now());
     options.perform(effects);
-    clearTimeout(timer);
-    if (wakeAt !== null)
-      timer = setTimeout(wake, Math.min(Math.max(wakeAt - now(), 0), maxTimerMs));
+    wakeIn(wakeAt === null ? null : wakeAt - record.now());
   };
 
-  const wake = (): void => {
-    turns.take(() => patiently(settle, isStopped, log)).catch(() => {}); // Logged by the turn.
+  /** What follows from an input that is recorded; where the ledger is full it follows later. */
+  const follow = async (): Promise<void> => {
+    try {
+      await settle();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      log("warn", "The ledger can't be written, ticking again later", { error: error.message });
+      wakeIn(retryMs);
+    }
+  };
+
+  const wakeIn = (ms: number | null): void => {
+    clearTimeout(timer);
+    if (ms === null || stopped) return;
+    const wake = (): void => void turns.take(() => wakeUp().then(follow)).catch(broken);
+    timer = setTimeout(wake, Math.min(Math.max(ms, 0), maxTimerMs));
+  };
+
+  /** One input that we are wrong about must not end what is going on everywhere else. */
+  const broken = (error: unknown): void => {
+    if (stopped) return;
+    const stack = error instanceof Error ? error.stack : undefined;
+    log("error", "The engine failed", { error: String(error), stack });
   };
 
   return {
     get state() {
-      return state;
+      return record.state;
     },
-    command: (command) =>
-      turns.take(async () => {
-        const events = await take({ is: "command", command, seed: randomUUID() });
-        await settle();
+    async command(command) {
+      // Nobody waits behind a full disk to be told that it is full.
+      if (turns.waitsFor !== null) throw turns.waitsFor;
+      return turns.take(async () => {
+        await wakeUp();
+        const events = await record.take({ is: "command", command, seed: randomUUID() });
+        await follow().catch(broken);
         return events;
-      }),
-    observe(observation) {
-      const act = async (): Promise<void> => {
-        await take({ is: "observation", observation, seed: randomUUID() });
-        await settle();
-      };
-      return turns.take(() => patiently(act, isStopped, log)).catch(() => {});
+      });
     },
-    start: () =>
-      turns.take(async () => {
-        state = await readState(ledger);
-        saved = state.seq;
-        await settle();
-      }),
+    observe(observation) {
+      const input: Input = { is: "observation", observation, seed: randomUUID() };
+      const act = async (): Promise<void> => {
+        await wakeUp();
+        await turns.patiently(() => record.take(input));
+        await follow();
+      };
+      return turns.take(act).catch(broken);
+    },
+    start: () => turns.take(() => record.load().then(settle)),
     async stop() {
       stopped = true;
       clearTimeout(timer);
-      await turns.rest();
+      await turns.stop();
     },
   };
 }
 
-/** How long the machine slept since the last call: what the wall clock counts and the monotonic one does not. */
-function sleepWatch(now: () => number): () => number {
-  let wall = now();
-  let awake = performance.now();
-  return () => {
-    const slept = now() - wall - (performance.now() - awake);
-    wall = now();
-    awake = performance.now();
-    return Math.max(0, Math.round(slept));
+/** The state with its ledger: what is decided is durable before it is folded in. */
+interface Recorded {
+  readonly state: State;
+  load(): Promise<void>;
+  take(input: Input): Promise<readonly Event[]>;
+  tick(sleptMs: number): Promise<readonly Event[]>;
+  /** Keeps the folded state once enough has happened. */
+  keep(): Promise<void>;
+  now(): number;
+  slept(): number;
+}
+
+function openRecord({ ledger, boundary, capacity, now, log, fail }: EngineOptions): Recorded {
+  let state: State = emptyState;
+  let clock: Clock = openClock(now, 0);
+  let saved = 0;
+  const refused = (error: unknown): never => {
+    if (!isPassing(error)) fail(error);
+    throw error;
   };
-}
-
-interface Turns {
-  /** Runs `act` when everything before it is over; fails where it fails, and the next goes on all the same. */
-  take<T>(act: () => Promise<T>): Promise<T>;
-  /** Resolves once everything so far is over. */
-  rest(): Promise<unknown>;
-}
-
-function oneAtATime(log: EngineOptions["log"]): Turns {
-  let last: Promise<unknown> = Promise.resolve();
+  const take = async (input: Input): Promise<readonly Event[]> => {
+    const at = Math.max(clock.now(), state.now);
+    const bodies = decide(state, input, at);
+    if (bodies.length === 0) return [];
+    boundary({ is: "before_append", input, events: bodies });
+    const events = await ledger.append(state.seq, bodies, at).catch(refused);
+    boundary({ is: "after_append", input, events });
+    state = fold(state, events);
+    return events;
+  };
   return {
-    take(act) {
-      const next = last.then(act, act);
-      last = next.catch((error: unknown) => {
-        if (error instanceof Fault) return;
-        log("error", "The engine failed", {
-          error: String(error),
-          stack: error instanceof Error ? error.stack : undefined,
-        });
-      });
-      return next;
+    get state() {
+      return state;
     },
-    rest: () => last,
+    async load() {
+      state = await readState(ledger);
+      clock = openClock(now, state.now);
+      saved = state.seq;
+    },
+    take,
+    tick: (sleptMs) => take({ is: "tick", capacity: capacity(), seed: randomUUID(), sleptMs }),
+    async keep() {
+      if (state.seq - saved < snapshotEvery) return;
+      saved = state.seq;
+      // A cache that can't be written costs time at the next start, nothing else.
+      await saveState(ledger, state).catch((error: unknown) =>
+        log("warn", "The state was not kept", { error: String(error) }),
+      );
+    },
+    now: () => clock.now(),
+    slept: () => clock.slept(),
   };
-}
-
-/** What can't be written now (a full disk) is tried again until it can, or until the engine stops. */
-async function patiently(
-  act: () => Promise<void>,
-  isStopped: () => boolean,
-  log: EngineOptions["log"],
-): Promise<void> {
-  for (;;) {
-    try {
-      await act();
-      return;
-    } catch (error) {
-      if (!(error instanceof Fault) || error.code !== "no_space" || isStopped()) throw error;
-      log("warn", "The ledger can't be written, trying again", { error: error.message });
-      await new Promise((resolve) => setTimeout(resolve, retryMs));
-    }
-  }
-}
-
-async function saveState(ledger: Ledger, state: State): Promise<number> {
-  await ledger.saveSnapshot(state.seq, toText({ v: snapshotVersion, state }));
-  return state.seq;
-}
-
-async function readState(ledger: Ledger): Promise<State> {
-  const snapshot = await ledger.readSnapshot();
-  const cached =
-    snapshot === undefined ? undefined : (fromText(snapshot.state) as { v: number; state: State });
-  let state = cached?.v === snapshotVersion ? cached.state : emptyState;
-  const page: Event[] = [];
-  for await (const event of ledger.read(state.seq)) {
-    page.push(event);
-    if (page.length < 1_000) continue;
-    state = fold(state, page);
-    page.length = 0;
-  }
-  return fold(state, page);
 }

@@ -9,7 +9,7 @@ import { Fault } from "../core/fault.ts";
 import { defaultLimits, defaultParallel, defaultRunUsd } from "../core/plan.ts";
 import { type Repository, openRepository } from "../git/git.ts";
 import { currentBranch, readRef } from "../git/refs.ts";
-import { propose, readConfig, requireHead } from "./prepare.ts";
+import { propose, readConfig, requireHead } from "./project.ts";
 
 /** Throws Fault `bad_config` with `file:line`. */
 export async function explainConfig(): Promise<ConfigExplained> {
@@ -49,7 +49,7 @@ function onlySaid(
 }
 
 async function explainProject(user: UserConfig): Promise<ConfigExplained["project"]> {
-  const env = allowedEnvironment(process.env, [], { ssh: false });
+  const env = allowedEnvironment(process.env, []);
   const repo = await openRepository(process.cwd(), env).catch((error: unknown) => {
     if (error instanceof Fault && error.code === "not_a_repository") return undefined;
     throw error;

@@ -7,6 +7,7 @@ import { listen } from "../api/server.ts";
 import { ensureHome, ensureSocketFolder, musterHome, socketPath } from "../config/paths.ts";
 import { packageVersion } from "../config/version.ts";
 import { Fault, exitCodes } from "../core/fault.ts";
+import type { Boundary } from "../host/boundary.ts";
 import { takeLock } from "../ledger/lock.ts";
 import { setChildUmask } from "../process/umask.ts";
 import { openHouse } from "./compose.ts";
@@ -16,7 +17,7 @@ const idleExitMs = 10 * 60_000;
 const idleLookMs = 30_000;
 
 /** Runs the daemon of this MUSTER_HOME until it is asked to end. Throws Fault `locked` where another one lives. */
-async function runDaemon(): Promise<void> {
+async function runDaemon(boundary: Boundary | undefined): Promise<void> {
   setChildUmask(process.umask(0o077));
   const home = ensureHome(musterHome(process.env));
   const socket = socketPath(home, process.env);
@@ -29,6 +30,8 @@ async function runDaemon(): Promise<void> {
     socket,
     log,
     stop: (options) => end.ask("asked to", options.sessions),
+    boundary,
+    fail: exitWith,
   });
   const server = await listen(house.service, socket);
   log("info", "Daemon started", { home, version: packageVersion(), node: process.version });
@@ -70,16 +73,23 @@ function watchIdle(isIdle: () => boolean, onIdle: () => void): NodeJS.Timeout {
   return timer;
 }
 
-if (process.argv[1] === import.meta.filename) {
+/** The whole life of the process: exits with 0 after an end that was asked for, else with the Fault's code and the Fault on stderr. */
+export async function daemonMain(boundary?: Boundary): Promise<never> {
   try {
-    await runDaemon();
+    await runDaemon(boundary);
     process.exit(0);
   } catch (error) {
-    const fault =
-      error instanceof Fault ? error : new Fault("internal", String(error), { cause: error });
-    const stack = fault.code === "internal" && error instanceof Error ? `${error.stack}\n` : "";
-    process.stderr.write(`${JSON.stringify(fault.toJSON())}\n${stack}`);
-    // 75 tells the respawning shell that another daemon lives; a full disk is worth another try.
-    process.exit(fault.code === "no_space" ? 1 : exitCodes[fault.code]);
+    return exitWith(error);
   }
 }
+
+function exitWith(error: unknown): never {
+  const fault =
+    error instanceof Fault ? error : new Fault("internal", String(error), { cause: error });
+  const stack = fault.code === "internal" && error instanceof Error ? `${error.stack}\n` : "";
+  process.stderr.write(`${JSON.stringify(fault.toJSON())}\n${stack}`);
+  // 75 tells the respawning shell that another daemon lives; a full disk is worth another try.
+  process.exit(fault.code === "no_space" ? 1 : exitCodes[fault.code]);
+}
+
+if (process.argv[1] === import.meta.filename) await daemonMain();

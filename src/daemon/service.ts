@@ -17,11 +17,14 @@ import { openRepository } from "../git/git.ts";
 import { diffBytes } from "../git/inspect.ts";
 import { attachmentOf, requireDetached } from "./attach.ts";
 import { type KnownCaller, knowCaller } from "./caller.ts";
-import { cleanPlan, performClean } from "./clean.ts";
+import { type CleanParts, cleanPlan, performClean } from "./clean.ts";
+import { recentDiskUse } from "./disk.ts";
 import type { Engine } from "./engine.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type Found, findRun, listRuns, runDetail } from "./projection.ts";
+import { restore, snapshotsOf } from "./restore.ts";
 import { transcriptOf } from "./transcript.ts";
+import { giveTrust, lookAtOwnConfig } from "./trust.ts";
 import { uninstall, uninstallPlan } from "./uninstall.ts";
 
 export interface ServiceParts {
@@ -80,6 +83,8 @@ export function service(parts: ServiceParts): Service {
       if ("env" in request) callers.set(found.run.id, await knowCaller(request));
       await engine.command(toCommand(request, found));
     },
+    ownConfig: (request) => lookAtOwnConfig(request, engine.state, parts.scratch),
+    trust: (request) => giveTrust(request, engine, parts.scratch),
     diff: async (id, key, options) => diffOf(host, await find(id), key, options.stat),
     events: (after, run, signal) => events(ledger, after, run, signal),
     async *transcript(id, key, following, signal) {
@@ -87,13 +92,36 @@ export function service(parts: ServiceParts): Service {
       requireTask(run, key);
       yield* transcriptOf(house, run, key, following, signal);
     },
-    clean: (run, task) => cleanPlan(house, run, task),
-    performClean: (attempts) => performClean(house, attempts),
+    ...housekeeping(parts, house, find),
     attachment: async (request) => attachmentOf(host, await find(request.run), request),
-    uninstallPlan: () => uninstallPlan(house, parts.socket),
+  };
+}
+
+/** What is on disk, what goes, and what comes back. */
+function housekeeping(
+  { host, socket, stop }: ServiceParts,
+  house: CleanParts,
+  find: (id: string) => Promise<Found>,
+): Pick<
+  Service,
+  "clean" | "performClean" | "snapshots" | "restore" | "disk" | "uninstallPlan" | "uninstall"
+> {
+  return {
+    clean: (query) => cleanPlan(house, query),
+    performClean: (request) => performClean(house, request),
+    async snapshots(id, key) {
+      const found = await find(id);
+      return snapshotsOf(host, found, requireTask(found.run, key));
+    },
+    async restore(request) {
+      const found = await find(request.run);
+      return restore(host, found, requireTask(found.run, request.task), request);
+    },
+    disk: () => recentDiskUse(host.home),
+    uninstallPlan: () => uninstallPlan(house, socket),
     async uninstall() {
-      const plan = await uninstall(house, parts.socket);
-      parts.stop({ sessions: true });
+      const plan = await uninstall(house, socket);
+      stop({ sessions: true });
       return plan;
     },
   };

@@ -3,18 +3,18 @@ import { lstatSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { UninstallPlan } from "../api/service.ts";
 import { Fault } from "../core/fault.ts";
-import type { Ledger } from "../core/ports.ts";
-import type { TaskSpec } from "../core/plan.ts";
-import type { RunId } from "../core/ids.ts";
 import { dropGatePlaces } from "../git/gate-place.ts";
 import { countOwnRefs } from "../git/own-refs.ts";
 import { deleteTrash } from "../git/worktree.ts";
 import { openProject, projectFolder, trashDir } from "../host/context.ts";
 import { type CleanParts, cleanPlan } from "./clean.ts";
+import { readProjects } from "./old.ts";
 
 export async function uninstallPlan(parts: CleanParts, socket: string): Promise<UninstallPlan> {
   const { home } = parts.host;
-  const kept = await cleanPlan(parts, null, null);
+  const { items } = await cleanPlan(parts, { run: null, task: null, olderThanMs: null });
+  // What was restored to a place of the person's stays there.
+  const kept = items.filter(({ worktree }) => worktree.startsWith(`${home}/`));
   const known = new Set(kept.map(({ worktree }) => worktree));
   return {
     home,
@@ -69,16 +69,6 @@ async function staying({ host, ledger }: CleanParts): Promise<UninstallPlan["sta
     if (repo !== undefined) stays.push({ project: spec.root, ...(await countOwnRefs(repo)) });
   }
   return stays;
-}
-
-/** One run and task of every project that was ever worked in. */
-async function readProjects(
-  ledger: Ledger,
-): Promise<ReadonlyMap<string, readonly [RunId, TaskSpec]>> {
-  const projects = new Map<string, readonly [RunId, TaskSpec]>();
-  for await (const event of ledger.read(0, { types: ["task.added"] }))
-    if (event.type === "task.added") projects.set(event.spec.project, [event.run, event.spec]);
-  return projects;
 }
 
 /** Worktrees of attempts below the home; gate places are not counted, they can be made again. */

@@ -1,24 +1,17 @@
 /** Puts a worktree's files into private indexes: what to take, what is too big, and what could not be read. */
 import { join } from "node:path";
-import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
+import { addFiles, isBrought, type Left } from "./add-files.ts";
 import { readStat } from "./files.ts";
 import { lineOf, longMs } from "./git.ts";
-import { isWithin, nulTerminated, onDisk, rawPaths, shown, type RawPath } from "./paths.ts";
+import { captureNested } from "./nested.ts";
+import { isWithin, onDisk, rawPaths, shown, type RawPath } from "./paths.ts";
 import { putEntries, readConverted, uncover, type IndexEntry } from "./private-index.ts";
 import type { PrivateDir } from "./private.ts";
-import { readHistoryBytes, readListing, weigh, type Weighed } from "./walk.ts";
-
-/** Something in the worktree that the snapshot does not hold. */
-export interface Left {
-  readonly path: string;
-  /** A lower bound for a folder over the budget. */
-  readonly bytes: number;
-  readonly why: "too_large" | "over_budget" | "unreadable" | "nested_history";
-}
+import { readListing, weigh, type Weighed } from "./walk.ts";
 
 export interface Limits {
-  /** Ignored files and submodule contents together; design §7: 50 MB. */
+  /** Ignored files, submodule contents and nested repositories' own histories together; design §7: 50 MB. */
   readonly ignoredBytes: number;
   /** Paths, as `Left` shows them, that others brought here (setup, copy): neither taken nor listed. */
   readonly brought: readonly string[];
@@ -32,6 +25,8 @@ export interface Captured {
   readonly tree: Sha;
   /** Ignored files and the contents of submodules, where there are any. */
   readonly aside: Sha | null;
+  /** The `.git` of nested repositories, as `nested.ts` lays them out. */
+  readonly nested: Sha | null;
   readonly left: readonly Left[];
 }
 
@@ -90,9 +85,13 @@ export async function capture(
   left.push(
     ...refused.map((path) => ({ path: shown(path), bytes: 0, why: "unreadable" as const })),
   );
-  const repositories = ["", ...listing.nested, ...ignored.flatMap((entry) => entry.nested)];
-  left.push(...(await historiesIn(worktree, repositories, limits.brought)));
-  return { tree, aside, left };
+  const nested = await captureNested(own, {
+    worktree,
+    repositories: ["", ...listing.nested, ...ignored.flatMap((entry) => entry.nested)],
+    budgetBytes: limits.ignoredBytes - ignored.reduce((sum, { bytes }) => sum + bytes, 0),
+    brought: limits.brought,
+  });
+  return { tree, aside, nested: nested.tree, left: [...left, ...nested.left] };
 }
 
 /** Adds what changed in tracked files; a file that can't be read stays as it was and is listed. */
@@ -164,10 +163,6 @@ function fill<T extends Sized>(all: readonly T[], budget: number): { taken: T[];
   return { taken, over };
 }
 
-function isBrought(path: string, brought: readonly string[]): boolean {
-  return brought.some((folder) => isWithin(path, folder));
-}
-
 async function writeAside(
   own: PrivateDir,
   files: readonly RawPath[],
@@ -179,48 +174,6 @@ async function writeAside(
     own.git(args, { ...call, env: { ...env, ...call.env } });
   refused.push(...(await addFiles({ git }, files)));
   return lineOf(await git(["write-tree"]));
-}
-
-/**
- * Adds files to an index and returns those that could not be read; one that has vanished since is no loss. One bad file fails
- * the whole of git's call, so a failed call is halved until the file is alone.
- */
-async function addFiles(
-  own: Pick<PrivateDir, "git">,
-  files: readonly RawPath[],
-): Promise<RawPath[]> {
-  if (files.length === 0) return [];
-  try {
-    const input = nulTerminated(files);
-    await own.git(["update-index", "--add", "--remove", "--replace", "-z", "--stdin"], {
-      input,
-      timeoutMs: longMs,
-    });
-    return [];
-  } catch (fault) {
-    if (!(fault instanceof Fault) || fault.code !== "git_failed") throw fault;
-    if (files.length === 1) return [...files];
-    const half = files.length >> 1;
-    return [
-      ...(await addFiles(own, files.slice(0, half))),
-      ...(await addFiles(own, files.slice(half))),
-    ];
-  }
-}
-
-async function historiesIn(
-  worktree: string,
-  repositories: readonly RawPath[],
-  brought: readonly string[],
-): Promise<Left[]> {
-  const found: Left[] = [];
-  for (const path of repositories) {
-    const bytes = await readHistoryBytes(worktree, path);
-    const name = `${shown(path)}.git`;
-    if (bytes > 0 && !isBrought(name, brought))
-      found.push({ path: name, bytes, why: "nested_history" });
-  }
-  return found;
 }
 
 async function filterAsync<T>(all: readonly T[], keep: (one: T) => Promise<boolean>): Promise<T[]> {

@@ -2,9 +2,9 @@
 import { Buffer } from "node:buffer";
 import { Fault } from "../core/fault.ts";
 import { shaPattern, type Sha } from "../core/ids.ts";
-import { git, lineOf, longMs, type Repository } from "./git.ts";
+import { git, lineOf, longMs, type GitCall, type GitOutput, type Repository } from "./git.ts";
 import { shown } from "./paths.ts";
-import { sealed, withPrivateDir, type PrivateDir } from "./private.ts";
+import { withPrivateDir, type PrivateDir } from "./private.ts";
 import { requireSha, rootEnv } from "./refs.ts";
 
 export interface Person {
@@ -111,10 +111,24 @@ export interface CommitRequest {
 
 /** Writes a commit object: no hook, no signature, no ref. */
 export async function commitTree(repo: Repository, request: CommitRequest): Promise<Sha> {
+  return withPrivateDir(repo, { sight: "sealed" }, async (own) =>
+    lineOf(await writeCommit(own, request)),
+  );
+}
+
+/** The same in a sealed directory of the caller's; signed where `signature` pins what signs. */
+export function writeCommit(
+  own: PrivateDir,
+  request: CommitRequest,
+  signature?: { readonly pinned: readonly string[]; readonly call: GitCall },
+): Promise<GitOutput> {
   const parents = request.parents.flatMap((sha) => ["-p", requireSha(sha)]);
+  const sign = signature === undefined ? [] : ["-S"];
   const env = identity(request.author, request.committer, request.atSeconds);
-  const args = ["commit-tree", requireSha(request.tree), ...parents];
-  return lineOf(await sealed(repo, args, { env, input: request.message }));
+  return own.git(
+    [...(signature?.pinned ?? []), "commit-tree", ...sign, requireSha(request.tree), ...parents],
+    { ...signature?.call, env: { ...signature?.call.env, ...env }, input: request.message },
+  );
 }
 
 function identity(

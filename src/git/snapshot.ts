@@ -1,22 +1,22 @@
 /**
  * Snapshots: everything in a worktree as commits behind a ref, without touching the worktree, its index or its branch. The
  * snapshot's tree is the files as they are, byte for byte: tracked, staged, unstaged, untracked, nested repositories as plain
- * folders. Beside it, as further parents that trailers name: the staged tree, commits that only the worktree's reflog still
- * names, and ignored files with submodule contents.
- * What is not in it is in `left`: then the worktree must not be removed.
+ * folders. Beside it, as further parents that trailers name: the head, the staged tree, commits that only the worktree's reflog
+ * still names, ignored files with submodule contents, and what is in the `.git` of nested repositories.
+ * What is not in it is in `left`: then the worktree must not be removed. `restore.ts` reads what is written here.
  */
-import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../core/fault.ts";
 import { shaPattern, type Sha } from "../core/ids.ts";
-import { capture, type Left } from "./capture.ts";
+import type { Left } from "./add-files.ts";
+import { capture } from "./capture.ts";
 import { errnoOf, readStat } from "./files.ts";
 import { commitHistory } from "./history.ts";
 import { lineOf, longMs, type Repository } from "./git.ts";
 import { commitTree, muster } from "./merge.ts";
 import { shown } from "./paths.ts";
 import { loadIndex } from "./private-index.ts";
-import { sealed, withPrivateDir, type PrivateDir } from "./private.ts";
+import { withPrivateDir, type PrivateDir } from "./private.ts";
 import { readRef, requireSha, updateRef } from "./refs.ts";
 import { readHeadSha, requirePlace, type Place } from "./registration.ts";
 import { weigh } from "./walk.ts";
@@ -27,7 +27,7 @@ export interface SnapshotRequest {
   readonly message: string;
   /** Default: the worktree's head. */
   readonly parents?: readonly Sha[];
-  /** Bytes of ignored files and submodule contents to keep. Default 50 MB; smaller entries come first. */
+  /** Bytes of ignored files, submodule contents and nested histories to keep. Default 50 MB; smaller entries come first. */
   readonly ignoredBudgetBytes?: number;
   /** What setup or `copy` brought, as paths relative to the worktree: ignored files in them are neither kept nor listed. */
   readonly brought?: readonly string[];
@@ -42,6 +42,8 @@ export interface Snapshot {
   /** Commit with ignored files and submodule contents. */
   readonly ignored: Sha | null;
   readonly left: readonly Left[];
+  /** Equal for two snapshots that hold the same. */
+  readonly content: string;
 }
 
 const defaultIgnoredBytes = 50 * 1024 * 1024;
@@ -69,45 +71,65 @@ export async function snapshot(
   }
 }
 
-async function take(repo: Repository, place: Place, request: SnapshotRequest): Promise<Snapshot> {
+/**
+ * Looks at a worktree again that was moved away since `taken`, and takes another snapshot where it holds anything else by now.
+ * The caller made sure of its registration, which still names the old place.
+ */
+export async function snapshotMoved(
+  repo: Repository,
+  moved: Place,
+  request: SnapshotRequest,
+  taken: Snapshot,
+): Promise<Snapshot> {
+  return take(repo, moved, request, taken);
+}
+
+async function take(
+  repo: Repository,
+  place: Place,
+  request: SnapshotRequest,
+  unless?: Snapshot,
+): Promise<Snapshot> {
+  const { ref } = request;
   const head = await readHeadSha(repo, place);
-  const {
-    stagedTree,
-    tree,
-    aside,
-    left: leftInFiles,
-  } = await withPrivateDir(repo, { sight: "raw", worktree: place.worktree }, async (own) => {
-    const { entries, seeded } = await loadIndex(own, place.gitDir, head);
-    const written = seeded ? null : await writeStaged(own);
-    const limits = {
-      ignoredBytes: request.ignoredBudgetBytes ?? defaultIgnoredBytes,
-      brought: request.brought ?? [],
-    };
-    const captured = await capture(own, place.worktree, entries, limits);
-    return { ...captured, stagedTree: written };
-  });
-  const left = [...leftInFiles, ...(await readModules(place, request.brought ?? []))];
+  const found = await look(repo, place, request, head);
+  const left = [...found.left, ...(await readModules(place, request.brought ?? []))];
+  const { tree } = found;
+  const content = [head, tree, found.stagedTree, found.aside, found.nested, left.length].join(" ");
+  if (unless?.content === content && (await readRef(repo, ref)) === unless.commit) return unless;
   const history = await commitHistory(repo, place, head);
-  const before = await readRef(repo, request.ref);
+  const before = await readRef(repo, ref);
   const parents = (request.parents ?? (head === null ? [] : [head])).map(requireSha);
-  const staged =
-    stagedTree === null ? null : await commitAside(repo, stagedTree, "staged", parents);
-  const ignored = aside === null ? null : await commitAside(repo, aside, "ignored", []);
+  const beside = (of: Sha | null, what: string): Promise<Sha | null> | null =>
+    of === null ? null : commitAside(repo, of, what, what === "staged" ? parents : []);
+  const staged = await beside(found.stagedTree, "staged");
+  const ignored = await beside(found.aside, "ignored");
+  const nested = await beside(found.nested, "nested");
+  const named = { head: parents[0] ?? null, staged, history, ignored, nested };
+  const others = [staged, ignored, nested, history, before].filter((sha) => sha !== null);
   const commit = await commitTree(repo, {
     tree,
-    parents: [
-      ...new Set([...parents, staged, ignored, history, before].filter((sha) => sha !== null)),
-    ],
-    message: messageOf(request.message, left, { staged, history, ignored }),
+    parents: [...new Set([...parents, ...others])],
+    message: messageOf(request.message, left, named),
     author: muster,
     committer: muster,
   });
-  if (
-    (await updateRef(repo, request.ref, commit, before, { reason: "muster: snapshot" })) === "raced"
-  ) {
-    throw new Fault("conflict", `${request.ref} was moved while a snapshot was taken`);
-  }
-  return { commit, tree, ref: request.ref, staged, ignored, left };
+  if ((await updateRef(repo, ref, commit, before, { reason: "muster: snapshot" })) === "raced")
+    throw new Fault("conflict", `${ref} was moved while a snapshot was taken`);
+  return { commit, tree, ref, staged, ignored, left, content };
+}
+
+/** The trees of a snapshot: files, staged, ignored, nested. */
+async function look(repo: Repository, place: Place, request: SnapshotRequest, head: Sha | null) {
+  const limits = {
+    ignoredBytes: request.ignoredBudgetBytes ?? defaultIgnoredBytes,
+    brought: request.brought ?? [],
+  };
+  return withPrivateDir(repo, { sight: "raw", worktree: place.worktree }, async (own) => {
+    const { entries, seeded } = await loadIndex(own, place.gitDir, head);
+    const stagedTree = seeded ? null : await writeStaged(own);
+    return { ...(await capture(own, place.worktree, entries, limits)), stagedTree };
+  });
 }
 
 /** The staged tree, or null while the index has unmerged entries or names objects that are gone. */
@@ -130,24 +152,19 @@ function commitAside(
 function messageOf(
   message: string,
   left: readonly Left[],
-  parts: {
-    readonly staged: Sha | null;
-    readonly history: Sha | null;
-    readonly ignored: Sha | null;
-  },
+  parts: Readonly<Record<string, Sha | null>>,
 ): string {
   // JSON keeps a hostile name on its own line.
   const named = left
     .slice(0, maxNamed)
     .map(({ path, bytes, why }) => `  ${JSON.stringify(path)} ${bytes} bytes, ${why}`);
   const list = left.length === 0 ? [] : [`Left out (${left.length}):`, ...named, ""];
-  const trailers = [
-    `Muster-Left: ${left.length}`,
-    ...(parts.staged === null ? [] : [`Muster-Staged: ${parts.staged}`]),
-    ...(parts.history === null ? [] : [`Muster-History: ${parts.history}`]),
-    ...(parts.ignored === null ? [] : [`Muster-Ignored: ${parts.ignored}`]),
-  ];
-  return [message.trimEnd(), "", ...list, ...trailers, ""].join("\n");
+  const trailers = Object.entries(parts).flatMap(([name, sha]) =>
+    sha === null ? [] : [`Muster-${name.replace(/^./, (c) => c.toUpperCase())}: ${sha}`],
+  );
+  return [message.trimEnd(), "", ...list, `Muster-Left: ${left.length}`, ...trailers, ""].join(
+    "\n",
+  );
 }
 
 /** The ignored entries of a worktree, as `brought` wants them: read it after setup, before the agent starts. */
@@ -163,34 +180,6 @@ export async function readIgnored(repo: Repository, place: Place): Promise<strin
       .filter((path) => path !== "")
       .map(shown);
   });
-}
-
-/**
- * Writes a snapshot's files, ignored ones included, into a folder that is empty or absent: bytes, links and exec bits as they
- * were. Throws Fault `refused` for a folder with something in it.
- */
-export async function restoreSnapshot(
-  repo: Repository,
-  commit: Sha,
-  intoDir: string,
-): Promise<void> {
-  requireSha(commit);
-  const text = (await sealed(repo, ["cat-file", "commit", commit])).stdout.toString("latin1");
-  await mkdir(intoDir, { recursive: true });
-  if ((await readdir(intoDir)).length > 0) {
-    throw new Fault("refused", `${intoDir} is not empty`, {
-      remedy: `to see what is in it, run ls -A ${intoDir}`,
-    });
-  }
-  const trailer = /\nMuster-Ignored: ([0-9a-f]{40,64})\n[^\n]*$/.exec(text)?.[1];
-  const ignored =
-    trailer !== undefined && text.includes(`\nparent ${trailer}\n`) ? trailer : undefined;
-  for (const part of ignored === undefined ? [commit] : [commit, ignored]) {
-    await withPrivateDir(repo, { sight: "raw", worktree: intoDir }, async (own) => {
-      await own.git(["read-tree", `${part}^{tree}`], { timeoutMs: longMs });
-      await own.git(["checkout-index", "-a", "-f", "-q"], { timeoutMs: longMs });
-    });
-  }
 }
 
 /** What submodules keep in the worktree's git directory: it goes with the registration, not with the files. */

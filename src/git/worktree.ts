@@ -195,16 +195,18 @@ export async function unlockWorktree(repo: Repository, place: Place): Promise<vo
 export type Retired =
   /** Where the folder (null: it was gone) and the registration (null: deleted) lie now. */
   | { readonly retired: true; readonly trash: string | null; readonly metadata: string | null }
-  | { readonly retired: false; readonly why: "other_file_system" };
+  | { readonly retired: false; readonly why: "other_file_system" | "not_held" };
 
 /**
  * Takes a worktree out of the repository: the folder is renamed into `trashDir`, then exactly this registration is removed.
- * Never forces: where the folder can't be renamed nothing changes. The caller has verified a snapshot.
+ * Never forces: where the folder can't be renamed nothing changes. The caller has verified a snapshot, and in `isHeld` looks again at
+ * the folder where it lies now, out of everybody's way; where that is false or throws, the folder goes back.
  */
 export async function retireWorktree(
   repo: Repository,
   place: Place,
   trashDir: string,
+  isHeld: (moved: Place) => Promise<boolean> = async () => true,
 ): Promise<Retired> {
   return serialized(repo, async () => {
     const isThere = (await readStat(place.worktree)) !== undefined;
@@ -215,6 +217,8 @@ export async function retireWorktree(
     const trash = join(trashDir, name);
     if (isThere && !(await renamed(place.worktree, trash)))
       return { retired: false, why: "other_file_system" };
+    if (isThere && !(await isHeldIn({ ...place, worktree: trash }, place.worktree, isHeld)))
+      return { retired: false, why: "not_held" };
     const metadata = `${trash}.git`;
     const kept = await renamed(place.gitDir, metadata);
     if (!kept) await deleteTrash(place.gitDir);
@@ -222,6 +226,30 @@ export async function retireWorktree(
     await rmdir(join(repo.common, "worktrees")).catch(() => {});
     return { retired: true, trash: isThere ? trash : null, metadata: kept ? metadata : null };
   });
+}
+
+async function isHeldIn(
+  moved: Place,
+  from: string,
+  isHeld: (moved: Place) => Promise<boolean>,
+): Promise<boolean> {
+  let held = false;
+  try {
+    held = await isHeld(moved);
+  } finally {
+    if (!held) await moveBack(moved.worktree, from);
+  }
+  return held;
+}
+
+/** What lies in the trash is deleted some day: where someone took its old place meanwhile it goes beside it. */
+async function moveBack(trash: string, to: string): Promise<void> {
+  try {
+    await rename(trash, to);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOTEMPTY" && errnoOf(error) !== "ENOTDIR") throw error;
+    await rename(trash, `${to}-${randomBytes(4).toString("hex")}`);
+  }
 }
 
 /** A folder that is gone leaves only the registration to check. */

@@ -79,10 +79,13 @@ export function requireEnvironment(host: Host, run: RunId): RunEnvironment {
   return environment;
 }
 
-/** Git needs no secret: after a restart the daemon's own PATH and HOME do. */
+/** Git needs no secret: after a restart it does with what the daemon itself was started with. */
 export function gitEnvironment(host: Host, run: RunId): Readonly<Record<string, string>> {
+  const own = ["SSH_AUTH_SOCK", "GNUPGHOME", "XDG_CONFIG_HOME"].flatMap((name) =>
+    process.env[name] === undefined ? [] : [[name, process.env[name]]],
+  );
   const { PATH = "/usr/bin:/bin", HOME = host.home } = process.env;
-  return host.environment(run)?.base ?? { PATH, HOME };
+  return host.environment(run)?.base ?? { PATH, HOME, ...Object.fromEntries(own) };
 }
 
 const open = new Map<string, Promise<Repository>>();

@@ -23,7 +23,9 @@ export async function readInstructions(
 ): Promise<string> {
   const repo = await openProject(host, run, spec);
   const own = host.environment(run)?.instructions ?? "";
-  const project = await readWithImports(repo, base, "CLAUDE.md", new Set());
+  // With the project's own configuration the binary reads the worktree's CLAUDE.md by itself (measured).
+  const project =
+    spec.profile === "project" ? "" : await readWithImports(repo, base, "CLAUDE.md", new Set());
   return [own, project]
     .filter((text) => text.trim() !== "")
     .join("\n\n")

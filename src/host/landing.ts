@@ -9,13 +9,21 @@ import type { FollowRecord } from "../git/follow.ts";
 import { type Repository, openRepository } from "../git/git.ts";
 import { isAncestor, treeOf } from "../git/inspect.ts";
 import { type LandRequest, type Landing, land, recoverFollow } from "../git/land.ts";
-import { commitTree, mergeTree, person } from "../git/merge.ts";
+import { type CommitRequest, commitTree, mergeTree, person } from "../git/merge.ts";
 import { readRef } from "../git/refs.ts";
-import { type Host, openProject } from "./context.ts";
+import { type SignedCommit, commitSigned, readSigning } from "../git/signing.ts";
+import { type Host, gitEnvironment, openProject } from "./context.ts";
 
 type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;
 
-export async function merge(host: Host, { attempt, spec, head }: Of<"merge">): Promise<Observed> {
+/**
+ * Makes the merge that would land: signed where the project asks for it, unless a person said that it may land unsigned. Merges
+ * that an attempt starts from or a gate looks at stay unsigned, as what agents commit does.
+ */
+export async function merge(
+  host: Host,
+  { attempt, spec, head, unsigned }: Of<"merge">,
+): Promise<Observed> {
   const repo = await openProject(host, attempt.run, spec);
   const target = await readRef(repo, `refs/heads/${spec.target}`);
   if (target === null) return { saw: "target_missing", why: `branch ${spec.target} is gone` };
@@ -36,14 +44,29 @@ export async function merge(host: Host, { attempt, spec, head }: Of<"merge">): P
       : gates.map((command) => `Muster-Gate: ${command.replaceAll("\n", " ")}`)),
     "",
   ].join("\n");
-  const commit = await commitTree(repo, {
+  const request = {
     tree: merged.tree,
     parents: [target, head.commit],
     message,
     author: who,
     committer: who,
-  });
-  return { saw: "merged", merge: { target, commit, tree: merged.tree } };
+  };
+  const made = unsigned
+    ? { commit: await commitTree(repo, request) }
+    : await commitAsAsked(repo, request, gitEnvironment(host, attempt.run));
+  if ("unsigned" in made) return { saw: "signing_failed", why: made.unsigned };
+  return { saw: "merged", merge: { target, commit: made.commit, tree: merged.tree } };
+}
+
+async function commitAsAsked(
+  repo: Repository,
+  request: CommitRequest,
+  env: Readonly<Record<string, string>>,
+): Promise<SignedCommit> {
+  const signing = await readSigning(repo);
+  if (!signing.asked) return { commit: await commitTree(repo, request) };
+  if (signing.signer === null) return { unsigned: signing.why };
+  return commitSigned(repo, request, signing.signer, env);
 }
 
 export async function landMerge(

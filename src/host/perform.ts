@@ -2,6 +2,7 @@
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { Observed } from "../core/inputs.ts";
+import type { Boundary } from "./boundary.ts";
 import type { Host } from "./context.ts";
 import { gate } from "./gate.ts";
 import { landMerge, merge } from "./landing.ts";
@@ -20,7 +21,7 @@ export interface Performer {
   idle(): Promise<void>;
 }
 
-export function performer(host: Host): Performer {
+export function performer(host: Host, boundary: Boundary): Performer {
   const known = new Set<string>();
   const running = new Map<string, Promise<void>>();
   const talk = sessions(host);
@@ -28,6 +29,7 @@ export function performer(host: Host): Performer {
   const start = async (effect: Effect): Promise<void> => {
     const { key, att } = effect;
     const startedAt = performance.now();
+    boundary({ is: "before_effect", effect });
     try {
       const observed = await act(host, talk, effect);
       host.log("info", `Effect ${effect.do} finished`, {
@@ -35,6 +37,7 @@ export function performer(host: Host): Performer {
         ms: Math.round(performance.now() - startedAt),
         saw: observed?.saw,
       });
+      boundary({ is: "after_effect", effect, observed });
       if (observed !== undefined) host.report(att, key, observed);
     } catch (error) {
       host.log("error", `Effect ${effect.do} failed`, {
@@ -43,6 +46,7 @@ export function performer(host: Host): Performer {
         stack: error instanceof Error ? error.stack : undefined,
       });
       const observed = failure(effect, error);
+      boundary({ is: "after_effect", effect, observed });
       if (observed !== undefined) host.report(att, key, observed);
     } finally {
       running.delete(key);
@@ -121,7 +125,7 @@ function failure(effect: Effect, error: unknown): Observed | undefined {
       };
     case "snapshot":
       // A worktree that can't be opened will not be by waiting.
-      if (isFault && lostCodes.has(error.code) && effect.attempt.phase.at === "settling")
+      if (isFault && lostCodes.has(error.code) && effect.attempt.phase.at !== "ending")
         return { saw: "inspect_failed", why };
       return { saw: "snapshot_failed", why };
     case "inspect":

@@ -10,6 +10,7 @@ import type { Worktree } from "../core/state.ts";
 import { runCommand } from "../gate/command.ts";
 import { type Repository, openRepository } from "../git/git.ts";
 import { isAncestor, readFile, treeOf } from "../git/inspect.ts";
+import { readOwnConfig } from "../git/own-config.ts";
 import { commitTree, mergeTree, muster } from "../git/merge.ts";
 import { branchPrefix, readRef } from "../git/refs.ts";
 import { readRegistrations } from "../git/registration.ts";
@@ -39,6 +40,8 @@ export async function provision(host: Host, effect: ProvisionEffect): Promise<Ob
   const repo = await openProject(host, attempt.run, spec);
   const target = await readRef(repo, `refs/heads/${spec.target}`);
   if (target === null) return failed(`branch ${spec.target} does not exist`, null);
+  const untrusted = await findUntrusted(repo, effect, target);
+  if (untrusted !== undefined) return untrusted;
   const branch = `${await branchPrefix(repo)}${attempt.run}/${attempt.task}`;
   const path = join(projectFolder(host, spec.project, spec.root), attempt.id);
   // A worktree from before a crash keeps the base that it was made on.
@@ -67,6 +70,18 @@ export async function provision(host: Host, effect: ProvisionEffect): Promise<Ob
   await writeBrought(host, attempt.id, await readIgnored(repo, place));
   await handOver(host, effect);
   return { saw: "provisioned", worktree };
+}
+
+/** The project's own configuration, where the task loads it and nobody has trusted it as it is now. */
+async function findUntrusted(
+  repo: Repository,
+  { spec, trusted }: ProvisionEffect,
+  target: Sha,
+): Promise<Observed | undefined> {
+  if (spec.profile !== "project") return undefined;
+  const { tree, files } = await readOwnConfig(repo, target);
+  if (files.length === 0 || trusted.includes(tree)) return undefined;
+  return { saw: "untrusted", tree, files: files.map(({ path }) => path) };
 }
 
 function failed(why: string, worktree: Worktree | null): Observed {

@@ -14,8 +14,7 @@ import { dropGatePlaces } from "../git/gate-place.ts";
 import { isAncestor } from "../git/inspect.ts";
 import { branchPrefix, deleteRef, readRef } from "../git/refs.ts";
 import type { Repository } from "../git/git.ts";
-import { openPlace, readRegistrations } from "../git/registration.ts";
-import { snapshot } from "../git/snapshot.ts";
+import { openPlace, readHeadSha, readRegistrations } from "../git/registration.ts";
 import { deleteTrash, retireWorktree } from "../git/worktree.ts";
 import {
   type Host,
@@ -25,10 +24,11 @@ import {
   timeouts,
   trashDir,
 } from "./context.ts";
-import { processesIn } from "../process/folder.ts";
+import { userOf } from "../process/folder.ts";
 import { readBrought } from "./brought.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
+import { type TakenAway, takeAway } from "./take-away.ts";
 
 type RetireEffect = Extract<Effect, { do: "retire" }>;
 
@@ -81,51 +81,44 @@ export function lastRef({ id, snapshots }: Attempt): string {
 }
 
 /**
- * Gives an attempt's worktree back: teardown, a last snapshot, proved to be at its ref, then the folder leaves through the trash.
+ * Gives an attempt's worktree back: teardown, then all of it to a ref, then the folder leaves through the trash.
  * Where anything is not held by the ref, nothing is removed and `why` says so.
  */
-export async function giveBack(
-  host: Host,
-  attempt: Attempt,
-  spec: TaskSpec,
-): Promise<{ readonly ref: string } | { readonly why: string }> {
+export async function giveBack(host: Host, attempt: Attempt, spec: TaskSpec): Promise<TakenAway> {
   const { worktree } = attempt;
   if (worktree === null) return { why: "it has no worktree" };
   const repo = await openProject(host, attempt.run, spec);
   const ref = lastRef(attempt);
-  if (await isGone(repo, worktree)) {
-    if ((await readRef(repo, ref)) !== null) return { ref }; // From before a crash: given back, not reported.
-    return { why: "its worktree is gone, and muster did not take it away" };
-  }
-  const [pid] = processesIn(worktree.path);
-  if (pid !== undefined) return { why: `process ${pid} works in it` };
+  if (!existsSync(worktree.path)) return giveBackGone(host, repo, worktree, ref);
+  const user = userOf(worktree.path);
+  if (user !== undefined) return { why: user };
   const place = await openPlace(repo, { gitDir: worktree.gitDir, path: worktree.path });
   await tearDown(host, attempt, spec, worktree);
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
-  const taken = await snapshot(repo, place, {
-    ref,
-    message,
-    brought: readBrought(host, attempt.id),
-  });
-  const [left] = taken.left;
-  if (left !== undefined)
-    return {
-      why: `${taken.left.length} files are too large for the snapshot, such as ${left.path}`,
-    };
-  if ((await readRef(repo, ref)) !== taken.commit)
-    return { why: `${ref} does not hold the snapshot` };
-  const retired = await retireWorktree(repo, place, trashDir(host));
-  if (!retired.retired) return { why: "the trash is on another file system" };
-  if (retired.trash !== null) await deleteTrash(retired.trash);
-  if (retired.metadata !== null) await deleteTrash(retired.metadata);
-  rmSync(join(attemptDir(host, attempt.id), "tmp"), { recursive: true, force: true });
-  return { ref };
+  const brought = readBrought(host, attempt.id);
+  const taken = await takeAway(host, repo, place, { ref, message, brought });
+  if ("ref" in taken)
+    rmSync(join(attemptDir(host, attempt.id), "tmp"), { recursive: true, force: true });
+  return taken;
 }
 
-async function isGone(repo: Repository, { path }: Worktree): Promise<boolean> {
-  return (
-    !existsSync(path) && !(await readRegistrations(repo)).some((record) => record.path === path)
-  );
+/** From before a crash: given back, or only its folder, and not reported. */
+async function giveBackGone(
+  host: Host,
+  repo: Repository,
+  { path, gitDir }: Worktree,
+  ref: string,
+): Promise<TakenAway> {
+  const gone = { why: "its worktree is gone, and muster did not take it away" };
+  const held = await readRef(repo, ref);
+  if (held === null) return gone;
+  if (!(await readRegistrations(repo)).some((record) => record.path === path)) return { ref };
+  const place = { gitDir, common: repo.common, worktree: path };
+  const head = await readHeadSha(repo, place);
+  if (head !== null && !(await isAncestor(repo, head, held))) return gone;
+  const retired = await retireWorktree(repo, place, trashDir(host));
+  if (retired.retired && retired.metadata !== null) await deleteTrash(retired.metadata);
+  return { ref };
 }
 
 /** Runs teardown while the worktree is still there. One that fails is logged: it must not keep a landed task open. */

@@ -1,22 +1,19 @@
 /** The session effect: start n of an attempt, live and followed until it exits, and everything that is said to it meanwhile. */
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
 import type { Observed } from "../core/inputs.ts";
-import type { Attempt } from "../core/state.ts";
-import type { AgentEvent, Launch, Live, SessionEnvironment } from "../core/runner.ts";
+import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
 import { type Person, person } from "../git/merge.ts";
-import { defaultRules, defaultTools } from "../runner/profile.ts";
 import { sweep } from "../process/end.ts";
 import { type Host, attemptDir, openProject, requireEnvironment } from "./context.ts";
-import { handedOverText, handoverDir } from "./handed-over.ts";
-import { readInstructions } from "./instructions.ts";
+import { handedOverText } from "./handed-over.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { watchStalls } from "./stall.ts";
-import { writeLaunch } from "./launch.ts";
+import { prepareLaunch } from "./launch.ts";
 
 type SessionEffect = Extract<Effect, { do: "session" }>;
 
@@ -143,7 +140,7 @@ async function startSession(
   onEvent: (event: AgentEvent) => void,
 ): Promise<Entry> {
   const { attempt, spec } = effect;
-  const launch = await prepare(host, effect);
+  const launch = await prepareLaunch(host, effect);
   const who = await person(await openProject(host, attempt.run, spec));
   const config = await projectConfig(host, attempt.run, spec, attempt.worktree?.config ?? "");
   const own = { ...config.env, ...(await portsOf(host, attempt.id, config.ports)) };
@@ -204,7 +201,7 @@ function sessionOf(
   own: Readonly<Record<string, string>>,
 ): SessionEnvironment {
   const { session, isolation } = requireEnvironment(host, attempt.run);
-  const { env, apiKey } = session();
+  const { env, apiKey, configDir } = session();
   const home = join(attemptDir(host, attempt.id), "home");
   if (isolation === "home") mkdirSync(home, { recursive: true, mode: 0o700 });
   const config = {
@@ -214,6 +211,7 @@ function sessionOf(
   };
   return {
     apiKey,
+    configDir,
     env: {
       GIT_AUTHOR_NAME: who.name,
       GIT_AUTHOR_EMAIL: who.email,
@@ -231,43 +229,4 @@ function sessionOf(
       ...(isolation === "home" ? { HOME: home } : {}),
     },
   };
-}
-
-/** A session that never wrote a line is unknown to the binary: it starts anew under the same id (claude-code.md §2.3). */
-function hasTranscript(dir: string, { id, session }: Attempt): boolean {
-  return existsSync(join(dir, "cfg", "projects", id, `${session}.jsonl`));
-}
-
-/** The launch of a start, written beside it; it never holds a secret. */
-async function prepare(
-  host: Host,
-  { attempt, spec, n, resume, usd }: SessionEffect,
-): Promise<Launch> {
-  const dir = attemptDir(host, attempt.id);
-  const { worktree } = attempt;
-  if (worktree === null) throw new Fault("refused", `attempt ${attempt.id} has no worktree`);
-  const config = await projectConfig(host, attempt.run, spec, worktree.config);
-  const rules = defaultRules([...(spec.gate ?? []), ...config.setup]);
-  const launch: Launch = {
-    att: attempt.id,
-    runner: attempt.runner,
-    n,
-    session: attempt.session,
-    resume: resume && hasTranscript(dir, attempt),
-    dir,
-    cwd: spec.cwd === null ? worktree.path : join(worktree.path, spec.cwd),
-    model: spec.model,
-    tools: spec.tools ?? [...defaultTools],
-    permissions: {
-      allow: [...rules.allow, ...spec.permissions.allow],
-      ask: [...rules.ask, ...spec.permissions.ask, ...(config.permissions.ask ?? [])],
-      deny: [...spec.permissions.deny, ...(config.permissions.deny ?? [])],
-    },
-    instructions: await readInstructions(host, attempt.run, spec, worktree.config),
-    turns: spec.limits.turns - attempt.usage.turns,
-    usd,
-    readable: [join(dir, "msg"), handoverDir(host, attempt.id)],
-  };
-  await writeLaunch(launch);
-  return launch;
 }

@@ -72,6 +72,7 @@ function foldTask(raw: RawTask, index: number, defaults: RawShared, context: Con
     needs: (raw.needs ?? []).map(foldNeed),
     runner: said("runner") ?? null,
     model: said("model") ?? null,
+    profile: said("profile") ?? null,
     gate: gate === undefined ? null : commands(gate),
     limits: foldLimits(defaults.limits, raw.limits),
     cwd: said("cwd") ?? null,

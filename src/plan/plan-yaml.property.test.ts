@@ -28,6 +28,7 @@ test("any values at any place give a plan or problems, never another error", () 
     "prompt",
     "needs",
     "runner",
+    "profile",
     "gate",
     "limits",
     "cwd",

@@ -68,6 +68,7 @@ describe("a good plan", () => {
       needs: [{ task: "api", when: null }],
       runner: "claude-cli",
       model: "sonnet",
+      profile: null,
       gate: ["npm test"],
       limits: { turns: 60, minutes: 45, usd: 2, fixes: 2 },
       cwd: "packages/docs",
@@ -110,6 +111,13 @@ describe("a good plan", () => {
       approval: false,
       gate: [],
     });
+  });
+
+  test("a profile is said for a task or for all of them", () => {
+    const text =
+      "version: 1\ndefaults: {profile: project}\ntasks:\n  - {id: a, prompt: x}\n  - {id: b, prompt: x, profile: isolated}\n";
+    expect(plan(text).tasks.map(({ profile }) => profile)).toEqual(["project", "isolated"]);
+    expect(plan(one("")).tasks[0]?.profile).toBeNull();
   });
 
   test("wait may be 0, as a number too, and forever is null", () => {

@@ -94,6 +94,7 @@ export function simpleTask(
     needs,
     runner: null,
     model: null,
+    profile: null,
     gate: null,
     limits: {},
     cwd: null,

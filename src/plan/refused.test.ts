@@ -35,7 +35,7 @@ describe("a bad plan is refused at its line, with what was found and what was ex
     [
       "an unknown key without a likeness",
       one("    zzzzzz: 1\n"),
-      'plan.yaml:5: unknown key "zzzzzz" in task "a", expected one of id, prompt, needs, runner, model, gate, limits, cwd, paths, tools, permissions, approval, land, artifacts, project, target',
+      'plan.yaml:5: unknown key "zzzzzz" in task "a", expected one of id, prompt, needs, runner, model, profile, gate, limits, cwd, paths, tools, permissions, approval, land, artifacts, project, target',
     ],
     [
       "an unknown limit",
@@ -153,6 +153,11 @@ describe("a bad plan is refused at its line, with what was found and what was ex
       "an unknown runner",
       one("    runner: claude\n"),
       'plan.yaml:5: "runner" of task "a" is "claude", expected claude-cli or claude-sdk',
+    ],
+    [
+      "an unknown profile",
+      one("    profile: user\n"),
+      'plan.yaml:5: "profile" of task "a" is "user", expected isolated or project',
     ],
     [
       "an unknown landing",

@@ -61,6 +61,7 @@ export function resolveTask(task: PlannedTask, project: ProjectFacts, context: C
     needs: task.needs.map((need) => resolveNeed(need, project, context)),
     runner: options.runner ?? task.runner ?? defaultRunner,
     model: options.model ?? task.model ?? defaultModel,
+    profile: task.profile ?? "isolated",
     gate: gate ?? project.gate,
     gateFrom: gate === null ? project.gateFrom : "said",
     limits: { ...defaultLimits, ...project.limits, ...task.limits, ...options.limits },

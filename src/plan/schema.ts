@@ -73,6 +73,11 @@ const runnerField = z
 const modelField = plainText("the name of a model").describe(
   "The model of the session, such as sonnet.",
 );
+const profileField = z
+  .enum(["isolated", "project"], "isolated or project")
+  .describe(
+    "project: the session loads the base commit's .claude, .mcp.json and CLAUDE.md, once muster trust has recorded them.",
+  );
 const toolsField = z
   .array(toolField, "a list of tools")
   .max(100, "at most 100 tools")
@@ -99,6 +104,7 @@ const targetField = branchField.describe("The branch that verified work lands on
 const shared = {
   runner: runnerField.optional(),
   model: modelField.optional(),
+  profile: profileField.optional(),
   gate: gateField.optional(),
   limits: limitsField.optional(),
   cwd: cwdField.optional(),

@@ -64,10 +64,12 @@ export interface Follow {
 }
 
 const chunkBytes = 256 * 1024;
+/** A message with its images has some megabytes; whoever writes a longer line wants our memory. */
+const maxLineBytes = 64 * 1024 * 1024;
 
 /**
  * Calls `onLine` for every whole line of a growing file from byte `from` on, with the byte behind it. Lines end at `\n` only
- * (JSON may hold U+2028). A torn last line is kept until it is whole. The file may not exist yet.
+ * (JSON may hold U+2028). A torn last line is kept until it is whole; one over 64 MiB is passed over. The file may not exist yet.
  */
 export function follow(
   path: string,
@@ -76,13 +78,12 @@ export function follow(
 ): Follow {
   let fd: number | undefined;
   let position = from;
-  let rest: Buffer = Buffer.alloc(0);
   let stopped = false;
   const buffer = Buffer.alloc(chunkBytes);
   /** A listener may stop it in the middle of a chunk. */
-  const tell = (line: Buffer, end: number): void => {
+  const cut = lineCutter((line, end) => {
     if (!stopped) onLine(line, end);
-  };
+  });
 
   const read = (): void => {
     if (fd === undefined) {
@@ -93,7 +94,7 @@ export function follow(
       const size = readSync(fd, buffer, 0, buffer.length, position);
       if (size === 0) return;
       position += size;
-      rest = emitLines(Buffer.concat([rest, buffer.subarray(0, size)]), position, tell);
+      cut(buffer.subarray(0, size), position);
     }
   };
   const dir = join(path, "..");
@@ -114,17 +115,26 @@ export function follow(
   };
 }
 
-/** Emits the whole lines of `bytes`, whose last byte is at `end`; returns what is left. */
-function emitLines(
-  bytes: Buffer,
-  end: number,
+/** Takes bytes piece by piece, each with where it ends, and gives whole lines. A byte is looked at once, however long its line. */
+function lineCutter(
   onLine: (line: Buffer, end: number) => void,
-): Buffer {
-  let start = 0;
-  for (let newline = bytes.indexOf(10); newline !== -1; newline = bytes.indexOf(10, start)) {
-    const line = bytes.subarray(start, newline);
-    start = newline + 1;
-    if (line.length > 0) onLine(Buffer.from(line), end - (bytes.length - start));
-  }
-  return Buffer.from(bytes.subarray(start));
+): (piece: Buffer, end: number) => void {
+  let pieces: Buffer[] = [];
+  let held = 0;
+  return (piece, end) => {
+    let start = 0;
+    for (let newline = piece.indexOf(10); newline !== -1; newline = piece.indexOf(10, start)) {
+      const last = piece.subarray(start, newline);
+      start = newline + 1;
+      const size = held + last.length;
+      if (size > 0 && size <= maxLineBytes)
+        onLine(Buffer.concat([...pieces, last]), end - (piece.length - start));
+      pieces = [];
+      held = 0;
+    }
+    held += piece.length - start;
+    // The piece is read into again: what is kept is a copy.
+    if (held <= maxLineBytes) pieces.push(Buffer.from(piece.subarray(start)));
+    else pieces = [];
+  };
 }

@@ -1,19 +1,82 @@
-/** Who works in a folder: live processes whose working directory it is. Linux only: nobody is found elsewhere. */
-import { readlinkSync } from "node:fs";
+/**
+ * Who uses a folder: live processes that work in it, and live processes that have something in it open. Linux only: nobody is found
+ * elsewhere. Processes of other users can't be looked into.
+ */
+import { readdirSync, readlinkSync } from "node:fs";
 import { pids } from "./identity.ts";
 
-/** Pids of live processes that work in `folder` (a real path) or below it. */
-export function processesIn(folder: string): number[] {
-  return pids().filter((pid) => {
-    const cwd = readCwd(pid);
-    return cwd !== undefined && (cwd === folder || cwd.startsWith(`${folder}/`));
-  });
+interface Use {
+  readonly pid: number;
+  readonly path: string;
 }
 
-function readCwd(pid: number): string | undefined {
+/**
+ * Who uses each of `folders` (real paths), in words for a person; those that nobody uses are left out. Two looks that know nothing of
+ * each other: working directories, then whatever else is open (files, the program itself, its root). This process is not counted.
+ */
+export function usersOf(folders: readonly string[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  if (folders.length === 0) return found;
+  const working = readUses((pid) => [`/proc/${pid}/cwd`]);
+  const open = readUses((pid) => [
+    `/proc/${pid}/exe`,
+    `/proc/${pid}/root`,
+    ...readNames(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`),
+  ]);
+  for (const folder of folders) {
+    const users =
+      sentence(folder, working, ["works in it", "work in it"]) ??
+      sentence(folder, open, ["has a file in it open", "have files in it open"]);
+    if (users !== undefined) found.set(folder, users);
+  }
+  return found;
+}
+
+/** Who uses a folder, as `usersOf`; undefined where nobody does. */
+export function userOf(folder: string): string | undefined {
+  return usersOf([folder]).get(folder);
+}
+
+function sentence(
+  folder: string,
+  uses: readonly Use[],
+  [one, several]: readonly [string, string],
+): string | undefined {
+  const using = new Set(
+    uses.flatMap(({ pid, path }) =>
+      path === folder || path.startsWith(`${folder}/`) ? [pid] : [],
+    ),
+  );
+  const [pid] = using;
+  if (pid === undefined) return undefined;
+  return using.size === 1
+    ? `process ${pid} ${one}`
+    : `process ${pid} and ${using.size - 1} more ${several}`;
+}
+
+function readUses(linksOf: (pid: number) => readonly string[]): Use[] {
+  return pids()
+    .filter((pid) => pid !== process.pid)
+    .flatMap((pid) =>
+      linksOf(pid).flatMap((link) => {
+        const path = readTarget(link);
+        return path === undefined ? [] : [{ pid, path }];
+      }),
+    );
+}
+
+function readNames(folder: string): string[] {
   try {
-    return readlinkSync(`/proc/${pid}/cwd`);
+    return readdirSync(folder);
   } catch {
-    return undefined; // Gone, or another user's.
+    return []; // Gone, or another user's.
+  }
+}
+
+function readTarget(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
   }
 }

@@ -4,19 +4,18 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Launch, SessionEnvironment } from "../core/runner.ts";
 import { isJson } from "./messages.ts";
-import { foldersOf, settingsOf } from "./profile.ts";
+import { foldersOf, projectFlags, settingsOf } from "./profile.ts";
 
 /**
- * The command line of a person's own terminal on the session: the same transcript, rules and switched-off project configuration,
- * since what the agent wrote into its worktree is still hostile.
+ * The command line of a person's own terminal on the session: the same transcript, rules and profile, since what the agent wrote
+ * into its worktree is still hostile.
  */
 export function attachedArgv(binary: string, launch: Launch): [string, ...string[]] {
   return [
     binary,
     `--resume=${launch.session}`,
     "--permission-mode=acceptEdits",
-    "--setting-sources=",
-    "--strict-mcp-config",
+    ...projectFlags(launch),
     `--settings=${JSON.stringify(settingsOf(launch))}`,
     `--model=${launch.model}`,
   ];
@@ -29,7 +28,7 @@ export function attachedEnvironment(
 ): Record<string, string> {
   const store = given.env["CLAUDE_SECURESTORAGE_CONFIG_DIR"];
   return {
-    ...foldersOf(launch),
+    ...foldersOf(launch, given),
     DISABLE_AUTOUPDATER: "1",
     ...(store === undefined ? {} : { CLAUDE_SECURESTORAGE_CONFIG_DIR: store }),
   };
@@ -37,9 +36,11 @@ export function attachedEnvironment(
 
 /**
  * Says that the first-run screens are over: the attempt's own config dir has never seen a person, and those screens ask the network
- * before anything else (measured). Whether to trust the folder is still the person's to say. A file that is not understood is left.
+ * before anything else (measured). Whether to trust the folder is still the person's to say. A file that is not understood is left,
+ * and so is the person's own config dir.
  */
-export function skipOnboarding({ dir }: Launch): void {
+export function skipOnboarding({ dir }: Launch, { configDir }: SessionEnvironment): void {
+  if (configDir !== null) return;
   const path = join(dir, "cfg", ".claude.json");
   const known = readJson(path);
   if (known === undefined || known["hasCompletedOnboarding"] === true) return;

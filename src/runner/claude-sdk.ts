@@ -22,7 +22,7 @@ import { openAttempt } from "./attempt-folder.ts";
 import type { Binary } from "./binary.ts";
 import { permissionResult } from "./control.ts";
 import { type Followed, followStart } from "./followed.ts";
-import { environmentOf, settingsOf, toolsOf } from "./profile.ts";
+import { environmentOf, projectRoot, settingsOf, toolsOf } from "./profile.ts";
 
 /** What a process that belonged to a dead daemon gets before KILL. */
 const leftoverGraceMs = 2_000;
@@ -184,8 +184,9 @@ function optionsOf(
     cwd: launch.cwd,
     env: environmentOf(launch, given),
     pathToClaudeCodeExecutable: binary.path,
-    settingSources: [],
-    strictMcpConfig: true,
+    ...(launch.profile === "isolated"
+      ? { settingSources: [], strictMcpConfig: true }
+      : { settingSources: ["project"], projectConfigRoot: projectRoot(launch) }),
     tools: toolsOf(launch),
     permissionMode: "acceptEdits",
     settings,

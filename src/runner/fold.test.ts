@@ -99,7 +99,7 @@ describe("one line", () => {
     expect(folded.unknown).toEqual({});
   });
 
-  test("that is not understood is counted, and says that the session lives", () => {
+  test("that is not understood is counted, and says that the session lives (F42)", () => {
     const { events, unknown } = fold([
       "{torn",
       "[1]",
@@ -122,7 +122,7 @@ describe("one line", () => {
     expect(events).toEqual(Array.from({ length: 9 }, (_, i) => ({ is: "alive", offset: i + 1 })));
   });
 
-  test("with wrong types everywhere is survived", () => {
+  test("with wrong types everywhere is survived (F42)", () => {
     const { events } = fold([
       { type: 1 },
       { type: "assistant", message: "x" },

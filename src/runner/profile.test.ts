@@ -11,6 +11,7 @@ const launch: Launch = {
   dir: "/m/attempts/att_r_1",
   cwd: "/w",
   model: "claude-opus-5-5",
+  profile: "isolated",
   tools: ["Bash", "Read", "Bash"],
   permissions: { allow: ["Bash(make)"], ask: ["Bash(git *--output*)"], deny: ["WebFetch"] },
   instructions: "",
@@ -40,6 +41,14 @@ test("the command line turns the repository's own configuration off and names ev
   ]);
 });
 
+test("the profile of the project loads the trusted copy in the attempt's folder, and no flag stops its servers", () => {
+  const argv = argvOf("/bin/claude", { ...launch, profile: "project" });
+  expect(argv).toContain("--setting-sources=project");
+  expect(argv).toContain("--project-config-root=/m/attempts/att_r_1/project");
+  expect(argv).not.toContain("--setting-sources=");
+  expect(argv).not.toContain("--strict-mcp-config");
+});
+
 test("a later start resumes its session, and a limit that is used up is still one", () => {
   const argv = argvOf("claude", { ...launch, resume: true, turns: -3, usd: 0 });
   expect(argv).toContain("--resume=00000000-0000-4000-8000-000000000000");
@@ -60,7 +69,7 @@ test("settings carry the rules, open what may be read by its absolute path, and 
   expect(settingsOf(launch)).toMatchObject({
     crossSessionInbound: "refuse",
     attribution: { commit: "", pr: "" },
-    cleanupPeriodDays: 365,
+    cleanupPeriodDays: 36_500,
     permissions: {
       allow: ["Bash(make)", "Read(//m/attempts/att_r_1/msg/**)"],
       ask: ["Bash(git *--output*)"],
@@ -90,6 +99,7 @@ test("the environment is what was given, then our own folders, tag and switches,
   const env = environmentOf(launch, {
     env: { ...given, CLAUDE_CODE_DISABLE_CRON: "0" },
     apiKey: null,
+    configDir: null,
   });
   expect(env).toMatchObject({
     PATH: "/bin",
@@ -104,7 +114,18 @@ test("the environment is what was given, then our own folders, tag and switches,
 });
 
 test("an API key is announced on fd 3 and is itself nowhere in the environment or the command line", () => {
-  const env = environmentOf(launch, { env: {}, apiKey: "sk-secret" });
+  const env = environmentOf(launch, { env: {}, apiKey: "sk-secret", configDir: null });
   expect(env["CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR"]).toBe("3");
   expect(JSON.stringify([env, argvOf("claude", launch)])).not.toContain("sk-secret");
+});
+
+test("a login in the person's config dir is used there: by name, or without one where it is the default", () => {
+  const env = { HOME: "/home/pat", CLAUDE_CONFIG_DIR: "/evil" };
+  const elsewhere = environmentOf(launch, { env, apiKey: null, configDir: "/persons" });
+  expect(elsewhere["CLAUDE_CONFIG_DIR"]).toBe("/persons");
+  const byDefault = { env, apiKey: null, configDir: "/home/pat/.claude" };
+  expect(environmentOf(launch, byDefault)).not.toHaveProperty("CLAUDE_CONFIG_DIR");
+  const otherHome = { ...byDefault, env: { HOME: "/m/attempts/att_r_1/home" } };
+  expect(environmentOf(launch, otherHome)["CLAUDE_CONFIG_DIR"]).toBe("/home/pat/.claude");
+  expect(environmentOf(launch, byDefault)["CLAUDE_CODE_TMPDIR"]).toBe("/m/attempts/att_r_1/tmp");
 });

@@ -42,13 +42,28 @@ export function settingsOf(launch: Launch): Readonly<Record<string, unknown>> {
   return {
     crossSessionInbound: "refuse",
     attribution: { commit: "", pr: "" },
-    cleanupPeriodDays: 365,
+    cleanupPeriodDays: keptDays,
     permissions: {
       allow: [...launch.permissions.allow, ...readable],
       ask: launch.permissions.ask,
       deny: launch.permissions.deny,
     },
   };
+}
+
+/**
+ * What is loaded of the repository's own configuration: nothing, or the trusted copy (a binary that finds no folder there, or
+ * does not know the flag, refuses to start). Never the worktree's: an agent may have written it.
+ */
+export function projectFlags(launch: Launch): readonly string[] {
+  return launch.profile === "isolated"
+    ? ["--setting-sources=", "--strict-mcp-config"]
+    : ["--setting-sources=project", `--project-config-root=${projectRoot(launch)}`];
+}
+
+/** Where the host puts the trusted configuration. */
+export function projectRoot({ dir }: Launch): string {
+  return `${dir}/project`;
 }
 
 /** Every tool a session may name; AskUserQuestion is always among them. */
@@ -66,8 +81,7 @@ export function argvOf(binary: string, launch: Launch): [string, ...string[]] {
     "--verbose",
     "--permission-prompt-tool=stdio",
     "--permission-mode=acceptEdits",
-    "--setting-sources=",
-    "--strict-mcp-config",
+    ...projectFlags(launch),
     `--tools=${toolsOf(launch).join(",")}`,
     `--settings=${JSON.stringify(settingsOf(launch))}`,
     `--model=${launch.model}`,
@@ -79,25 +93,44 @@ export function argvOf(binary: string, launch: Launch): [string, ...string[]] {
   return argv;
 }
 
-/** The folders of its own that every process on an attempt's session has. */
-export function foldersOf(launch: Launch): Record<string, string> {
+type Attempt = Pick<Launch, "att" | "dir">;
+type Given = Pick<SessionEnvironment, "env" | "configDir">;
+
+/** The config dir of an attempt's sessions, with their transcripts: its own unless the login is only in the person's. */
+export function configDirOf(dir: string, configDir: string | null): string {
+  return configDir ?? `${dir}/cfg`;
+}
+
+/**
+ * The folders that every process on an attempt's session has. The person's default config dir goes without a name: named, it
+ * would have another `.claude.json` than theirs, and on macOS another entry in the keychain.
+ */
+export function foldersOf(
+  { att, dir }: Attempt,
+  { env, configDir }: Given,
+): Record<string, string> {
+  const isDefault = configDir !== null && configDir === `${env["HOME"] ?? ""}/.claude`;
   return {
-    CLAUDE_CONFIG_DIR: `${launch.dir}/cfg`,
-    CLAUDE_CODE_TMPDIR: `${launch.dir}/tmp`,
-    CLAUDE_CODE_PROJECT_DIR_NAME: launch.att,
+    ...(isDefault ? {} : { CLAUDE_CONFIG_DIR: configDirOf(dir, configDir) }),
+    CLAUDE_CODE_TMPDIR: `${dir}/tmp`,
+    CLAUDE_CODE_PROJECT_DIR_NAME: att,
   };
 }
 
 /** The session's environment: what it was given, its own folders, its tag, and switches that keep it quiet and bounded. */
-export function environmentOf(launch: Launch, given: SessionEnvironment): Record<string, string> {
+export function environmentOf(launch: Attempt, given: SessionEnvironment): Record<string, string> {
+  const { CLAUDE_CONFIG_DIR: _, ...env } = given.env;
   return {
-    ...given.env,
-    ...foldersOf(launch),
+    ...env,
+    ...foldersOf(launch, given),
     MUSTER_ATTEMPT: launch.att,
     ...(given.apiKey === null ? {} : { CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR: "3" }),
     ...switches,
   };
 }
+
+/** A hundred years: nothing is cleaned up, least of all in the config dir of a person who keeps theirs for longer than we would. */
+const keptDays = 36_500;
 
 /** Source of each: claude-code.md §8, §11. */
 const switches = {

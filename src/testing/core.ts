@@ -26,6 +26,7 @@ export function taskSpec(key: TaskKey, over: Partial<TaskSpec> = {}): TaskSpec {
     needs: [],
     runner: "claude-cli",
     model: "sonnet",
+    profile: "isolated",
     gate: ["test"],
     gateFrom: "said",
     limits: defaultLimits,

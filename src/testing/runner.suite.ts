@@ -11,7 +11,8 @@ import {
 } from "./runner/ends.suite.ts";
 import { describeApiFailures, describeLimits } from "./runner/failures.suite.ts";
 import { type Place, type RunnerSetup, makeRunner, openPlace } from "./runner/place.ts";
-import { describeLogins, describeProfile, describeTexts } from "./runner/profile.suite.ts";
+import { describeLogins, describeTexts } from "./runner/profile.suite.ts";
+import { describeIsolated, describeProject } from "./runner/project.suite.ts";
 import { describeQuestions, describeRounds } from "./runner/rounds.suite.ts";
 
 /** A real session needs 1.5 s alone, several at once on two busy cores a multiple of that; the retries of an API wait 20 s. */
@@ -39,6 +40,8 @@ export function runnerSuite(name: string, setup: RunnerSetup): void {
     } else describeLeftovers(test);
     describeTexts(test);
     describeLogins(test);
-    if (setup.real) describeProfile(test);
+    if (!setup.real) return;
+    describeIsolated(test);
+    describeProject(test);
   });
 }

@@ -1,7 +1,10 @@
-/** Steps of one task's way through the core, for tests: each feeds the observations that a good world would give. */
+/**
+ * Steps of one task's way through the core, for tests: each feeds the observations that a good world would give, the snapshot of
+ * what a broken-off round left among them.
+ */
 import type { TaskKey } from "../core/ids.ts";
 import type { Observed, RoundFailure } from "../core/inputs.ts";
-import type { GateEvidence, Head, Worktree } from "../core/state.ts";
+import type { Attempt, GateEvidence, Head, Worktree } from "../core/state.ts";
 import type { Drive } from "./core.ts";
 
 /** A commit and its tree, named after `name`. */
@@ -54,6 +57,23 @@ export function inspected(name: string, over: Partial<Inspected> = {}): Inspecte
   };
 }
 
+type Asked = Extract<Observed, { saw: "asked" }>;
+
+/** A session asks whether it may run `make`. */
+export function asked(over: Partial<Asked> = {}): Asked {
+  return {
+    saw: "asked",
+    ask: "q",
+    kind: "permission",
+    tool: "Bash",
+    text: "run make?",
+    input: { command: "make" },
+    rule: null,
+    offset: 5_000,
+    ...over,
+  };
+}
+
 export interface Walk {
   provision(key: TaskKey, over?: Partial<Worktree>): string[];
   /** The session of the newest start is up. */
@@ -63,6 +83,8 @@ export interface Walk {
   endRound(key: TaskKey, failure?: RoundFailure | "void" | null): string[];
   exit(key: TaskKey, why?: string): string[];
   snapshot(key: TaskKey): string[];
+  /** Takes the snapshot that is due before the next message; nothing where none is. Every step but `snapshot` does it too. */
+  save(key: TaskKey): string[];
   /** From a new attempt to a round in flight. */
   work(key: TaskKey): void;
   /** From a round in flight to a verified commit or its gate: ends the round with commit `name`, clean. */
@@ -81,28 +103,48 @@ export interface Walk {
   finish(key: TaskKey): void;
 }
 
-export function walk(d: Drive): Walk {
-  const next = (key: TaskKey): number => d.attempt(key).offset + 100;
-  const nOf = (key: TaskKey): number => d.attempt(key).starts;
-  const self: Walk = {
-    provision: (key, over) => d.see(key, { saw: "provisioned", worktree: worktree(key, over) }),
-    start: (key) => d.see(key, { saw: "session_started", n: nOf(key), pid: 100, version: "2.1.0" }),
-    take(key) {
-      const message = d.attempt(key).mail.find(({ taken }) => !taken);
-      if (message === undefined) throw new Error(`${key} has no message to take`);
-      return d.see(key, { saw: "message_taken", uuid: message.uuid, offset: next(key) });
-    },
+type Said = Pick<Walk, "start" | "take" | "endRound" | "exit">;
+
+/** What a session says; a round before it is admitted once what is there is in a snapshot. */
+function sessionSteps(d: Drive, save: Walk["save"]): Said {
+  const say = (key: TaskKey, seen: (attempt: Attempt, next: number) => Observed): string[] => {
+    const before = save(key);
+    const attempt = d.attempt(key);
+    return [...before, ...d.see(key, seen(attempt, attempt.offset + 100)), ...save(key)];
+  };
+  return {
+    start: (key) =>
+      say(key, ({ starts: n }) => ({ saw: "session_started", n, pid: 100, version: "2.1.0" })),
+    take: (key) =>
+      say(key, ({ mail }, offset) => {
+        const message = mail.find(({ taken }) => !taken);
+        if (message === undefined) throw new Error(`${key} has no message to take`);
+        return { saw: "message_taken", uuid: message.uuid, offset };
+      }),
     endRound: (key, failure = null) =>
-      d.see(key, {
+      say(key, (_, offset) => ({
         saw: "round_ended",
         failure,
         text: "done",
         turns: 1,
         usd: 0.5,
-        offset: next(key),
-      }),
+        offset,
+      })),
     exit: (key, why = "exited 0") =>
-      d.see(key, { saw: "session_exited", n: nOf(key), code: 0, signal: null, why }),
+      say(key, ({ starts: n }) => ({ saw: "session_exited", n, code: 0, signal: null, why })),
+  };
+}
+
+export function walk(d: Drive): Walk {
+  const save = (key: TaskKey): string[] => {
+    const { phase } = d.attempt(key);
+    return phase.at === "idle" && d.effect(key, "snapshot") !== undefined ? self.snapshot(key) : [];
+  };
+  const step = (key: TaskKey, seen: Observed): string[] => [...d.see(key, seen), ...save(key)];
+  const self: Walk = {
+    ...sessionSteps(d, save),
+    save,
+    provision: (key, over) => step(key, { saw: "provisioned", worktree: worktree(key, over) }),
     snapshot(key) {
       const ref = d.effect(key, "snapshot")?.ref ?? "";
       return d.see(key, { saw: "snapshot", ref, commit: "commit-snapshot", left: 0 });
@@ -115,7 +157,7 @@ export function walk(d: Drive): Walk {
     commit(key, name = key) {
       self.endRound(key);
       self.snapshot(key);
-      return d.see(key, inspected(name));
+      return step(key, inspected(name));
     },
     gate(key, passed = true) {
       const effect = d.effect(key, "gate");
@@ -123,7 +165,7 @@ export function walk(d: Drive): Walk {
       const ran = effect.commands.map((command) =>
         evidence(effect.head, { command, exit: passed ? 0 : 1, on: effect.on }),
       );
-      return d.see(key, { saw: "gated", head: effect.head, evidence: ran, passed });
+      return step(key, { saw: "gated", head: effect.head, evidence: ran, passed });
     },
     prove(key, name = key) {
       self.work(key);
@@ -131,7 +173,7 @@ export function walk(d: Drive): Walk {
       self.gate(key);
     },
     merge: (key, name, target = "commit-base") =>
-      d.see(key, { saw: "merged", merge: { target, ...head(name) } }),
+      step(key, { saw: "merged", merge: { target, ...head(name) } }),
     land(key) {
       const commit = d.effect(key, "land")?.merge.commit ?? "";
       return d.see(key, { saw: "landed", commit, followed: null });

@@ -398,9 +398,14 @@ describe("steering", () => {
   });
 
   test("`stop` cancels, and a settled run can't be steered any more", async () => {
-    expect((await muster(["stop", "u"])).stdout).toBe(`✓ canceled ${run}/u\n`);
+    expect((await muster(["stop", "u"])).stdout).toMatch(
+      new RegExp(`^✓ cancel(?:ed|ing) ${run}/u\n$`),
+    );
     expect((await world.settled(run)).run.state).toBe("canceled");
-    expect((await refusalOf(["pause", run])).slice(0, 2)).toEqual([1, `✗ no open run ${run}`]);
+    expect((await refusalOf(["pause", run])).slice(0, 2)).toEqual([
+      1,
+      `✗ ${run} is canceled: there is nothing to hold`,
+    ]);
     expect((await refusalOf(["tell", "s", "hello"]))[0]).toBe(1);
   });
 

@@ -24,7 +24,7 @@ async function collide(settles: Steps): Promise<string> {
   return run;
 }
 
-test("a conflict goes back to the session that came second, and its resolution lands after a new gate", async () => {
+test("a conflict goes back to the session that came second, and its resolution lands after a new gate (F36)", async () => {
   const run = await collide([
     bash("git merge -q main || true"),
     write("line.md", "from a and b\n"),
@@ -43,7 +43,7 @@ test("a conflict goes back to the session that came second, and its resolution l
   expect(heads).toHaveLength(2);
 });
 
-test("a conflict that the session does not settle asks a person, and nothing of it lands", async () => {
+test("a conflict that the session does not settle asks a person, and nothing of it lands (F36)", async () => {
   const run = await collide([say("I would not know how.")]);
   const detail = await world.until(run, (now) => taskOf(now, "b").state === "asking");
   expect(taskOf(detail, "b").asking).toMatchObject({ kind: "conflict", deadline: null });

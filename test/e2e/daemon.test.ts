@@ -16,7 +16,7 @@ afterEach(() => world.close());
 
 const daemon = fileURLToPath(new URL("../../src/daemon/main.ts", import.meta.url));
 
-test("a second daemon on the same home refuses, and the first one goes on", async () => {
+test("a second daemon on the same home refuses, and the first one goes on (F29)", async () => {
   world = await openWorld();
   await world.muster(["ls"]);
   const first = await world.api.version();
@@ -31,7 +31,7 @@ test("a second daemon on the same home refuses, and the first one goes on", asyn
   expect(await world.api.version()).toEqual(first);
 });
 
-test("many commands at once start one daemon", async () => {
+test("many commands at once start one daemon (F29)", async () => {
   world = await openWorld();
   const started = await Promise.all([1, 2, 3, 4].map(() => world.muster(["ls", "--json"])));
   expect(started.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
@@ -72,7 +72,7 @@ const oldDaemon = `
   }).listen(process.argv[1]);
 `;
 
-test("an older daemon is asked to end, and the command goes on with one of its own version", async () => {
+test("an older daemon is asked to end, and the command goes on with one of its own version (F6)", async () => {
   world = await openWorld();
   mkdirSync(world.state, { mode: 0o700 });
   const old = runCommand({
@@ -123,7 +123,7 @@ async function keptBytes(): Promise<string> {
   return shown.stdout.toString("hex");
 }
 
-test("a run that is stopped keeps what its sessions had not committed, byte for byte", async () => {
+test("a run that is stopped keeps what its sessions had not committed, byte for byte (F34)", async () => {
   world = await openWorld();
   const run = await world.start(world.plan([leavesBytes("a")]));
   await world.held("a");

@@ -64,7 +64,7 @@ const bad: readonly (readonly [string, string, string | Buffer, RegExp])[] = [
   ],
 ];
 
-test("bad plans are refused with exit 2, a fault that names file and line, and nothing half started", async () => {
+test("bad plans are refused with exit 2, a fault that names file and line, and nothing half started (F37)", async () => {
   for (const [what, name, content, message] of bad) {
     const { code, stdout } = await world.muster(["run", "--json", raw(name, content)]);
     const { schema, error } = JSON.parse(stdout);

@@ -21,7 +21,7 @@ async function parksOf(run: string): Promise<readonly string[]> {
   return events.flatMap((event) => (event.type === "attempt.parked" ? [event.park.reason] : []));
 }
 
-test("a used-up rate limit parks the task until it is reset, and the task goes on", async () => {
+test("a used-up rate limit parks the task until it is reset, and the task goes on (F19)", async () => {
   world = await openWorld();
   const resetsAt = Math.floor(Date.now() / 1000) + 6;
   const headers = {
@@ -39,7 +39,7 @@ test("a used-up rate limit parks the task until it is reset, and the task goes o
   expect(await world.git("ls-files", "half.md")).toBe("half.md");
 });
 
-test("an overloaded model parks the task for a while, and the task goes on", async () => {
+test("an overloaded model parks the task for a while, and the task goes on (F20)", async () => {
   world = await openWorld();
   const plan = world.plan([{ id: "a", prompt: fails({ status: 529, times: 3 }) }]);
   const { code, stdout } = await world.muster(["run", "--json", plan]);
@@ -47,7 +47,7 @@ test("an overloaded model parks the task for a while, and the task goes on", asy
   expect(await parksOf(JSON.parse(stdout).run.id)).toEqual(["outage"]);
 });
 
-test("a key that is refused on the real binary waits for a person, and goes on once they resume", async () => {
+test("a key that is refused on the real binary waits for a person, and goes on once they resume (F46)", async () => {
   world = await openWorld({ real: true });
   world.model.force({ status: 401, times: 1_000 });
   const plan = world.plan([{ id: "a", prompt: writeAndCommit({ "a.txt": "good\n" }, "Add a") }]);
@@ -79,7 +79,7 @@ test("a daemon that came back without the key parks what needs it, and goes on w
   expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
 });
 
-test("an attempt that is over its turns ends, and its work is kept", async () => {
+test("an attempt that is over its turns ends, and its work is kept (F24)", async () => {
   world = await openWorld();
   const many = Array.from({ length: 6 }, (_, i) => write(`${i}.md`, `step ${i}\n`));
   const plan = world.plan([{ id: "a", prompt: prompt("Go on.", many), limits: { turns: 3 } }]);
@@ -93,7 +93,7 @@ test("an attempt that is over its turns ends, and its work is kept", async () =>
   expect(await world.git("ls-tree", "--name-only", last)).toContain("0.md");
 });
 
-test("an attempt that is over its money ends", async () => {
+test("an attempt that is over its money ends (F24)", async () => {
   world = await openWorld();
   const many = Array.from({ length: 6 }, (_, i) => write(`${i}.md`, `step ${i}\n`));
   const plan = world.plan([{ id: "a", prompt: prompt("Go on.", many), limits: { usd: 0.02 } }]);
@@ -101,7 +101,7 @@ test("an attempt that is over its money ends", async () => {
   expect(taskOf(detail, "a")).toMatchObject({ state: "failed", reason: "budget_exhausted" });
 });
 
-test("an attempt that is over its minutes ends, and nothing of it is left running", async () => {
+test("an attempt that is over its minutes ends, and nothing of it is left running (F24, F25)", async () => {
   world = await openWorld();
   const steps = [write("a.txt", "good\n"), bash(hold("a")), say("Done.")];
   const limited = { permissions: { allow: ["Bash"] }, limits: { minutes: 0.03 } };

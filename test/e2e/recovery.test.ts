@@ -48,7 +48,7 @@ function timesHeld(name: string): number {
     .split("\n").length;
 }
 
-test("a daemon killed while it provisions sets the worktree up all the same", async () => {
+test("a daemon killed while it provisions sets the worktree up all the same (F1)", async () => {
   world = await openWorld({
     files: { "muster.yaml": JSON.stringify({ gate: gateCommand, setup: [hold("setup")] }) },
   });
@@ -61,7 +61,7 @@ test("a daemon killed while it provisions sets the worktree up all the same", as
   expect(events.filter(({ type }) => type === "attempt.admitted")).toHaveLength(1);
 });
 
-test("a session of claude-cli outlives the daemon: the same process goes on and lands", async () => {
+test("a session of claude-cli outlives the daemon: the same process goes on and lands (F1)", async () => {
   world = await openWorld();
   const run = await world.start(world.plan([heldRound("a")]));
   await world.held("a");
@@ -78,7 +78,7 @@ test("a session of claude-cli outlives the daemon: the same process goes on and 
   expect(timesHeld("a")).toBe(1);
 });
 
-test("a session of claude-sdk ends with the daemon and is resumed under its id", async () => {
+test("a session of claude-sdk ends with the daemon and is resumed under its id (F1)", async () => {
   world = await openWorld();
   const run = await world.start(world.plan([heldRound("a", { runner: "claude-sdk" })]));
   await world.held("a");
@@ -94,7 +94,7 @@ test("a session of claude-sdk ends with the daemon and is resumed under its id",
   expect(taskOf(await world.until(run, () => true), "a").session).toBe(taskOf(before, "a").session);
 });
 
-test("a gate that was cut off with the daemon says nothing: it runs again on the same commit", async () => {
+test("a gate that was cut off with the daemon says nothing: it runs again on the same commit (F1)", async () => {
   world = await openWorld({ files: { "test.sh": `${hold("gate")}\n${gateScript}` } });
   const plan = world.plan([{ id: "a", prompt: writeAndCommit({ "a.txt": "good\n" }, "Add a") }]);
   const run = await world.start(plan);
@@ -106,7 +106,7 @@ test("a gate that was cut off with the daemon says nothing: it runs again on the
   expect(events.filter(({ type }) => type === "round.ended")).toHaveLength(1);
 });
 
-test("a daemon killed around every step of landing lands each task exactly once", async () => {
+test("a daemon killed around every step of landing lands each task exactly once (F1)", async () => {
   world = await openWorld();
   const ids = ["a", "b", "c", "d"];
   const tasks = ids.map((id) => ({
@@ -123,7 +123,7 @@ test("a daemon killed around every step of landing lands each task exactly once"
   await expectLandedOnce(run, ids);
 });
 
-test("a session that is killed in the middle of a round is resumed under the same id and lands", async () => {
+test("a session that is killed in the middle of a round is resumed under the same id and lands (F3)", async () => {
   world = await openWorld();
   const run = await world.start(world.plan([heldRound("a")]));
   await world.held("a");

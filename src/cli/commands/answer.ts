@@ -2,12 +2,12 @@
 import type { Command } from "commander";
 import type { CommandRequest } from "../../api/schema.ts";
 import { Fault } from "../../core/fault.ts";
+import { type ActFlags, act, actFlags, requireText } from "../act.ts";
 import { type Connection, connect } from "../connect.ts";
 import { examples } from "../help.ts";
-import { done } from "../output.ts";
-import { openQuestions, theQuestion } from "../questions.ts";
+import { type Question, isAt, openQuestions, theQuestion } from "../questions.ts";
 
-interface AnswerFlags {
+interface AnswerFlags extends ActFlags {
   readonly id?: string;
   readonly allow?: boolean;
   readonly deny?: boolean;
@@ -25,30 +25,38 @@ export function answerCommand(root: Command): void {
     .option("--id <ask>", "which question of the task")
     .option("--allow", "say yes")
     .option("--deny", "say no")
-    .option("--because <text>", "why not")
-    .action(async (first: string | undefined, second: string | undefined, flags: AnswerFlags) => {
-      const daemon = await connect();
-      const { address, text } = await sortWords(daemon, first, second, flags);
-      const answer = toAnswer(flags, text);
-      const question = await theQuestion(daemon, {
-        address,
-        ask: flags.id,
-        fits: () => true,
-        noun: "question",
-      });
-      const { run, task, id, kind } = question;
-      if (kind === "question" && answer.is === "allow")
-        throw new Fault("usage", `${run}/${task} asks a question, expected its answer in words`, {
-          remedy: `muster answer ${run}/${task} "TEXT"`,
-        });
-      await daemon.command({ type: "answer", run, task, ask: id, answer });
-      done(`answered ${run}/${task}`);
-    });
+    .option("--because <text>", "why not");
+  actFlags(command).action(answer);
   examples(command, [
     ["muster answer --allow", "the only open question"],
     ['muster answer api --deny --because "no network"', "a permission"],
     ['muster answer api "take the second"', "in words"],
   ]);
+}
+
+async function answer(
+  first: string | undefined,
+  second: string | undefined,
+  flags: AnswerFlags,
+): Promise<void> {
+  const daemon = await connect();
+  const { address, text } = await sortWords(daemon, first, second, flags);
+  const given = toAnswer(flags, text);
+  const question = await theQuestion(daemon, {
+    address,
+    ask: flags.id,
+    fits: () => true,
+    noun: "question",
+  });
+  const { run, task, id, kind } = question;
+  if (kind === "question" && given.is === "allow")
+    throw new Fault("usage", `${run}/${task} asks a question, expected its answer in words`, {
+      remedy: `muster answer ${run}/${task} "TEXT"`,
+    });
+  await act(daemon, { type: "answer", run, task, ask: id, answer: given }, flags, () => ({
+    text: `answered ${run}/${task}`,
+    notes: toldNo(question, given),
+  }));
 }
 
 /** With one word and no flag it is the text, unless it names a task that asks: then the text is missing. */
@@ -61,8 +69,7 @@ async function sortWords(
   if (second !== undefined || allow === true || deny === true)
     return { address: first, text: second };
   if (first === undefined) return { address: undefined, text: undefined };
-  const open = await openQuestions(daemon);
-  const isAddress = open.some(({ run, task }) => first === task || first === `${run}/${task}`);
+  const isAddress = (await openQuestions(daemon)).some((question) => isAt(question, first));
   return isAddress ? { address: first, text: undefined } : { address: undefined, text: first };
 }
 
@@ -76,7 +83,13 @@ function toAnswer({ allow, deny, because }: AnswerFlags, text: string | undefine
     );
   if (because !== undefined && deny !== true)
     throw new Fault("usage", "--because goes with --deny", { remedy: "muster answer --help" });
-  if (text !== undefined) return { is: "text", text };
+  if (text !== undefined) return { is: "text", text: requireText(text, "answer") };
   if (allow === true) return { is: "allow" };
-  return { is: "deny", because: because ?? "a person said no" };
+  return { is: "deny", because: requireText(because ?? "a person said no", "answer") };
+}
+
+/** Words to a permission are a no with a reason: said, because they may have been meant as a yes. */
+function toldNo({ kind }: Question, { is }: Answer): readonly string[] {
+  if (kind !== "permission" || is !== "text") return [];
+  return ["◎ words deny a permission, and the session gets them; a yes is --allow"];
 }

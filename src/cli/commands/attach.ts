@@ -12,6 +12,7 @@ import { type Connection, connect, thisCaller } from "../connect.ts";
 import { followRun } from "../follow.ts";
 import { examples } from "../help.ts";
 import { note } from "../output.ts";
+import { isOver } from "../states.ts";
 
 export function attachCommand(root: Command): void {
   const command = root
@@ -25,7 +26,6 @@ export function attachCommand(root: Command): void {
   examples(command, [["muster attach api", "leave it to let muster go on"]]);
 }
 
-const settled = new Set<TaskStateName>(["landed", "done", "failed", "canceled"]);
 /** States in which nothing of the attempt is under way: what was going on has come to rest under the pause. */
 const resting = new Set<TaskStateName>(["paused", "asking", "parked"]);
 /** After these a round is needed before anything lands: a person may have changed what was proved. */
@@ -35,7 +35,7 @@ async function attach(daemon: Connection, address: TaskAddress): Promise<number>
   const { run, task, text } = address;
   const now = stateOf(address.detail, task);
   requireSession(text, now);
-  if (settled.has(now.state)) return open(daemon, address);
+  if (isOver(now)) return open(daemon, address);
   const detail = await rest(daemon, address);
   const { phase } = stateOf(detail, task);
   try {
@@ -44,7 +44,9 @@ async function attach(daemon: Connection, address: TaskAddress): Promise<number>
     if (proved.has(phase ?? ""))
       await daemon.command({ type: "tell", run, task, text: attachedText });
     await daemon.command({ type: "resume", run, task, usd: null, ...(await thisCaller()) });
-    note(`◎ muster goes on with ${text}`);
+    const { paused } = await daemon.run(run);
+    if (paused) note(`▲ ${run} is paused\n↳ To go on, run muster resume ${run}`);
+    else note(`◎ muster goes on with ${text}`);
   }
 }
 
@@ -72,12 +74,17 @@ function stateOf({ run, tasks }: RunDetail, key: string): Now {
 function requireSession(text: string, { worktree, session, state }: Now): void {
   if (session !== null && worktree !== null) return;
   const what = session === null ? "has no session yet" : "has no worktree any more";
-  const again = state === "failed" || state === "canceled";
   throw new Fault("refused", `${text} is ${state} and ${what}`, {
-    remedy: again
-      ? `To try it again, run muster retry ${text}`
-      : `To see what it did, run muster logs ${text}`,
+    remedy: helpOf(text, state, session !== null),
   });
+}
+
+function helpOf(text: string, state: TaskStateName, hasBegun: boolean): string {
+  if (state === "failed" || state === "canceled")
+    return `To try it again, run muster retry ${text}`;
+  return hasBegun
+    ? `To see what it did, run muster logs ${text}`
+    : `To see its place in the run, run muster show ${text}`;
 }
 
 /** Pauses a task and waits until its process is gone and nothing of it is under way. */
@@ -87,7 +94,7 @@ async function rest(daemon: Connection, { run, task, text }: TaskAddress): Promi
   note(`◎ ${text} is paused, waiting for its session to end`);
   const isThere = (detail: RunDetail): boolean => {
     const { state, process } = stateOf(detail, task);
-    return settled.has(state) || (process === "none" && resting.has(state));
+    return isOver({ state }) || (process === "none" && resting.has(state));
   };
   const detail = await followRun(
     daemon,

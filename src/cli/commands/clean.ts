@@ -1,57 +1,133 @@
-/** `muster clean`: gives kept worktrees back, once a ref holds everything that is in them. */
+/** `muster clean`: gives back worktrees of attempts that are over, once a ref holds everything in them; with an age, old data goes too. */
 import type { Command } from "commander";
-import type { CleanItem, Cleaned } from "../../api/service.ts";
-import { exitCodes } from "../../core/fault.ts";
+import type { CleanItem, CleanPlan, Cleaned, Forgotten, OldItem } from "../../api/housekeeping.ts";
+import { Fault, exitCodes } from "../../core/fault.ts";
 import { findTarget } from "../address.ts";
 import { connect } from "../connect.ts";
 import { examples } from "../help.ts";
+import { ageText, sizeText } from "../measure.ts";
 import { note, oneLine, say, sayJson, tint } from "../output.ts";
+
+interface CleanFlags {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  /** true: no time was said. */
+  readonly olderThan?: string | true;
+}
 
 export function cleanCommand(root: Command): void {
   const command = root
     .command("clean")
     .description("remove kept worktrees, content stays in refs")
-    .argument("[run[/task]]", "only these")
+    .argument("[run[/task]]", "only these, restored ones too")
+    .option("--older-than [time]", "only older ones, and what is left of old runs: 30d")
     .option("--dry-run", "show what would go")
     .option("--json", "print an object")
-    .action(async (wanted: string | undefined, flags: { dryRun?: boolean; json?: boolean }) => {
-      process.exitCode = await clean(wanted, flags.dryRun === true, flags.json === true);
+    .action(async (wanted: string | undefined, flags: CleanFlags) => {
+      process.exitCode = await clean(wanted, flags);
     });
   examples(command, [
     ["muster clean --dry-run", "what, why, and where it stays"],
     ["muster clean run_1e9443u1/api", "one worktree"],
+    ["muster clean --older-than 7d", "transcripts and snapshots too, for good"],
+    ["muster clean --older-than", "`retention` days of your configuration, else 30"],
   ]);
 }
 
-async function clean(wanted: string | undefined, dryRun: boolean, json: boolean): Promise<number> {
+async function clean(
+  wanted: string | undefined,
+  { dryRun = false, json = false, olderThan }: CleanFlags,
+): Promise<number> {
+  const olderThanMs = olderThan === undefined ? null : await readAge(olderThan);
   const daemon = await connect();
   const { run, task } =
     wanted === undefined ? { run: null, task: null } : await findTarget(daemon, wanted);
-  const items = await daemon.clean(run, task);
+  const plan = await daemon.clean({ run, task, olderThanMs });
   if (dryRun) {
-    if (json) sayJson({ schema: 1, clean: { items } });
-    else say(items.length === 0 ? "nothing to clean" : items.map(itemText).join("\n"));
+    if (json) sayJson({ schema: 1, clean: { ...plan, cleaned: null, forgotten: null } });
+    else say(planText(plan));
     return 0;
   }
-  const cleaned = await daemon.performClean(items.map(({ attempt }) => attempt));
-  if (json) sayJson({ schema: 1, clean: { items, cleaned } });
-  else if (cleaned.length === 0) note("◎ nothing to clean");
-  else for (const each of cleaned) say(cleanedText(each));
-  return cleaned.every(({ removed }) => removed) ? 0 : exitCodes.refused;
+  // What a person restored goes by its name only.
+  const going = plan.items.filter(({ restored }) => !restored || run !== null);
+  const done = await daemon.performClean({
+    worktrees: going.map(({ worktree }) => worktree),
+    attempts: plan.old.filter(({ blocked }) => blocked === null).map(({ attempt }) => attempt),
+    olderThanMs,
+  });
+  const { cleaned, forgotten } = done;
+  if (json) sayJson({ schema: 1, clean: { ...plan, cleaned, forgotten } });
+  else {
+    const lines = [...cleaned.map(cleanedText), ...forgotten.map(forgottenText)];
+    if (lines.length === 0) note("◎ nothing to clean");
+    for (const line of lines) say(line);
+    for (const item of plan.items) if (!going.includes(item)) note(itemText(item));
+  }
+  const all = [...cleaned, ...forgotten].every(({ removed }) => removed);
+  return all ? 0 : exitCodes.refused;
 }
 
-function itemText({ run, task, worktree, kept, ref, blocked }: CleanItem): string {
+const dayMs = 24 * 3_600_000;
+
+/** Milliseconds. Throws Fault `usage` for what is no time. */
+async function readAge(said: string | true): Promise<number> {
+  if (said === true) {
+    const { readUserConfig } = await import("../../config/user.ts");
+    return readUserConfig(process.env).retention * dayMs;
+  }
+  const { parseDuration } = await import("../../plan/fields.ts");
+  const ms = parseDuration(said);
+  if (ms !== undefined && ms !== null) return ms;
+  throw new Fault(
+    "usage",
+    `--older-than is ${oneLine(said, 60)}, expected a time such as 7d or 12h`,
+    {
+      remedy: "muster clean --older-than 7d --dry-run",
+    },
+  );
+}
+
+function planText({ items, old }: CleanPlan): string {
+  const lines = [...items.map(itemText), ...old.map(oldText)];
+  return lines.length === 0 ? "nothing to clean" : lines.join("\n");
+}
+
+function itemText(item: CleanItem): string {
+  const { run, task, worktree, kept, ref, blocked, bytes, branch } = item;
+  const path = `${worktree}${bytes === null ? "" : ` (${sizeText(bytes)})`}`;
   const lines =
     blocked === null
-      ? [`${tint("busy", "○")} ${worktree}`, `  its content stays in ${ref}`]
-      : [`${tint("ask", "▲")} ${worktree}`, `  stays: ${oneLine(blocked, 400)}`];
+      ? [
+          `${tint("busy", "○")} ${path}`,
+          `  its content stays in ${ref}`,
+          ...(branch === null ? [] : [`  its branch goes after it: ${oneLine(branch, 200)}`]),
+        ]
+      : [`${tint("ask", "▲")} ${path}`, `  stays: ${oneLine(blocked, 400)}`];
   return [...lines, `  of ${run}/${task}, whose attempt is over (${oneLine(kept, 200)})`].join(
     "\n",
   );
 }
 
-function cleanedText({ worktree, removed, ref, why }: Cleaned): string {
+function oldText({ run, task, attempt, since, folders, refs, bytes, blocked }: OldItem): string {
+  const size = bytes === null ? "" : ` (${sizeText(bytes)})`;
+  const mark = blocked === null ? tint("busy", "○") : tint("ask", "▲");
+  return [
+    `${mark} ${attempt} of ${run}/${task}, ${ageText(Date.now() - since)} old`,
+    blocked === null
+      ? `  goes for good: ${folders.length} folders${size}, ${refs.length} snapshots`
+      : `  stays: ${oneLine(blocked, 400)}`,
+  ].join("\n");
+}
+
+function cleanedText({ worktree, removed, ref, branch, why }: Cleaned): string {
+  if (!removed) return `${tint("bad", "✗")} kept ${worktree}: ${oneLine(why ?? "", 400)}`;
+  const lines = [`${tint("good", "✓")} removed ${worktree}`, `  its content stays in ${ref}`];
+  if (branch !== null) lines.push(`  its branch went after it: ${oneLine(branch, 200)}`);
+  return lines.join("\n");
+}
+
+function forgottenText({ attempt, removed, refs, why }: Forgotten): string {
   return removed
-    ? `${tint("good", "✓")} removed ${worktree}\n  its content stays in ${ref}`
-    : `${tint("bad", "✗")} kept ${worktree}: ${oneLine(why ?? "", 400)}`;
+    ? `${tint("good", "✓")} removed what was left of ${attempt}, ${refs.length} snapshots with it`
+    : `${tint("bad", "✗")} kept ${attempt}: ${oneLine(why ?? "", 400)}`;
 }

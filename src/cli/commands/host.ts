@@ -1,6 +1,7 @@
 /** `muster host`: the daemon of this machine. */
 import type { Command } from "commander";
 import { Fault } from "../../core/fault.ts";
+import { isAlive, readIdentity } from "../../process/identity.ts";
 import { type Connection, endDaemon, findDaemon } from "../connect.ts";
 import { examples } from "../help.ts";
 import { done, note, say, sayJson, table } from "../output.ts";
@@ -16,7 +17,8 @@ export function hostCommand(root: Command): void {
     .command("stop")
     .description("end the daemon; sessions go on")
     .option("--sessions", "end the sessions too")
-    .action(async (flags: { sessions?: boolean }) => stop(flags.sessions === true));
+    .option("--json", "print an object")
+    .action(stop);
   examples(host, [
     ["muster host status --json", "pid, version, socket, sessions"],
     ["muster host stop --sessions", "everything of muster ends"],
@@ -43,17 +45,35 @@ function none(): Fault {
   });
 }
 
-async function stop(sessions: boolean): Promise<void> {
+interface StopFlags {
+  readonly sessions?: boolean;
+  readonly json?: boolean;
+}
+
+/** Under `--json`: the daemon that has ended, with the sessions that go on; null where none ran. */
+async function stop({ sessions = false, json = false }: StopFlags): Promise<void> {
   const daemon = await findDaemon();
   if (daemon === undefined) {
-    note("◎ no daemon runs");
+    if (json) sayJson({ schema: 1, host: null });
+    else note("◎ no daemon runs");
     return;
   }
-  const { sessions: live } = await daemon.host();
+  const host = await daemon.host();
+  const before = host.sessions.map((session) => ({ session, is: readIdentity(session.pid) }));
   await end(daemon, sessions);
+  // Seen, not assumed: some runners' sessions end with the daemon.
+  const left = before.flatMap(({ session, is }) =>
+    is !== undefined && isAlive(is) ? [session] : [],
+  );
+  if (json) {
+    sayJson({ schema: 1, host: { ...host, sessions: left } });
+    return;
+  }
   done("the daemon has ended");
-  if (live.length > 0 && !sessions)
-    note(`◎ ${live.length} sessions go on; the next command takes them over`);
+  if (left.length > 0)
+    note(
+      `◎ ${left.length === 1 ? "a session goes on; the next command takes it over" : `${left.length} sessions go on; the next command takes them over`}`,
+    );
 }
 
 async function end(daemon: Connection, sessions: boolean): Promise<void> {

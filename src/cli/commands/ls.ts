@@ -1,8 +1,10 @@
 /** `muster ls`: what needs me now, then what runs, then what ended, over all projects. */
 import type { Command } from "commander";
 import { homedir } from "node:os";
+import type { DiskUse } from "../../api/housekeeping.ts";
 import type { RunSummary } from "../../api/service.ts";
 import { connect } from "../connect.ts";
+import { sizeText } from "../measure.ts";
 import { duration, oneLine, say, sayJson, table, tint, usd } from "../output.ts";
 import { mark, tone } from "../states.ts";
 
@@ -16,13 +18,16 @@ export function lsCommand(root: Command): void {
     .option("--json", "print an object")
     .action(async (flags: { all?: boolean; json?: boolean }) => {
       const daemon = await connect();
-      const runs = await daemon.runs(flags.all === true ? 10_000 : 20);
-      if (flags.json === true) sayJson({ schema: 1, runs });
+      const [runs, disk] = await Promise.all([
+        daemon.runs(flags.all === true ? 10_000 : 20),
+        daemon.disk(),
+      ]);
+      if (flags.json === true) sayJson({ schema: 1, runs, disk });
       else
         say(
           runs.length === 0
             ? 'no runs yet\n↳ To start one, run muster run "what to do"'
-            : listText(runs, flags.all === true),
+            : `${listText(runs, flags.all === true)}\n${diskText(disk)}`,
         );
     });
 }
@@ -55,6 +60,12 @@ function listText(runs: readonly RunSummary[], all: boolean): string {
     ),
   );
   return lines.join("\n");
+}
+
+/** Last and dim: it is no news. */
+function diskText({ worktrees, attempts, gates, rest, whole }: DiskUse): string {
+  const [all, most] = [worktrees + attempts + gates + rest, worktrees].map(sizeText);
+  return tint("dim", `${whole ? "" : "over "}${all} on disk, ${most} of it in worktrees`);
 }
 
 function isOpen({ state }: RunSummary): boolean {

@@ -4,9 +4,9 @@ import type { Command } from "commander";
 import type { Preview } from "../../api/service.ts";
 import { connect, endDaemon } from "../connect.ts";
 import { examples } from "../help.ts";
-import { canAsk, note, say, sayJson, tint } from "../output.ts";
+import { canAsk, note, say, tint } from "../output.ts";
 import { type RunFlags, runFlags } from "../flags.ts";
-import { runText } from "../run-text.ts";
+import { runText, sayRunObject } from "../run-text.ts";
 import { exitCodeOf, watchToEnd } from "../watch-run.ts";
 import { previewNotes, previewTable } from "./plan.ts";
 
@@ -40,7 +40,7 @@ async function run(what: readonly string[], flags: RunFlags): Promise<number> {
   note(tint("dim", `run ${id}`, process.stderr));
   if (flags.detach === true) {
     const detail = await daemon.run(id);
-    if (flags.json === true) sayJson({ schema: 1, run: detail.run });
+    if (flags.json === true) sayRunObject(detail);
     else say(id);
     return 0;
   }
@@ -48,7 +48,7 @@ async function run(what: readonly string[], flags: RunFlags): Promise<number> {
   // In CI nobody comes back: the daemon that this run started ends with it (design §7).
   if (daemon.started && process.env["CI"] === "true")
     await endDaemon(daemon, () => daemon.stopHost(true));
-  if (flags.json === true) sayJson({ schema: 1, run: detail.run });
+  if (flags.json === true) sayRunObject(detail);
   else say(runText(detail));
   return exitCodeOf(detail);
 }

@@ -5,8 +5,8 @@ import type { TaskView } from "../../core/view.ts";
 import { findRun, findTarget } from "../address.ts";
 import { connect } from "../connect.ts";
 import { examples } from "../help.ts";
-import { oneLine, say, sayJson } from "../output.ts";
-import { runText } from "../run-text.ts";
+import { oneLine, say } from "../output.ts";
+import { runText, sayRunObject } from "../run-text.ts";
 
 export function showCommand(root: Command): void {
   const command = root
@@ -20,7 +20,7 @@ export function showCommand(root: Command): void {
         wanted === undefined
           ? { detail: await findRun(daemon, undefined), task: null }
           : await findTarget(daemon, wanted);
-      if (flags.json === true) sayJson({ schema: 1, run: detail.run });
+      if (flags.json === true) sayRunObject(detail);
       else say([runText(detail), ...taskBlocks(detail, task)].join("\n"));
     });
   examples(command, [

@@ -6,7 +6,8 @@ import type { UninstallPlan } from "../../api/service.ts";
 import { Fault } from "../../core/fault.ts";
 import { connect, endDaemon } from "../connect.ts";
 import { examples } from "../help.ts";
-import { canAsk, done, note, oneLine, say, sayJson, table } from "../output.ts";
+import { sizeText } from "../measure.ts";
+import { canAsk, done, oneLine, say, sayJson, table } from "../output.ts";
 
 interface UninstallFlags {
   readonly dryRun?: boolean;
@@ -31,10 +32,10 @@ async function uninstall(flags: UninstallFlags): Promise<void> {
   if (flags.json === true && flags.dryRun === true) sayJson({ schema: 1, uninstall: plan });
   else if (flags.json !== true) say(planText(plan));
   if (flags.dryRun === true) return;
-  if (flags.yes !== true && canAsk() && !(await agrees(plan))) {
-    note("◎ nothing was removed");
-    return;
-  }
+  if (flags.yes !== true && canAsk() && !(await agrees(plan)))
+    throw new Fault("refused", "nothing was removed", {
+      remedy: "To see what goes and what stays, run muster uninstall --dry-run",
+    });
   // What goes is what the daemon says as it does its part: the same plan, made anew.
   let performed = plan;
   const ended = await endDaemon(daemon, async () => (performed = await daemon.uninstall()));
@@ -72,10 +73,4 @@ function planText({ remove, stays, openRuns, kept, unknown }: UninstallPlan): st
     ...unknown.map((path) => `▲ ${path} is not known to the ledger`),
   ];
   return [...lines, ...inTheWay].join("\n");
-}
-
-function sizeText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(0)} KB`;
-  return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
 }

@@ -4,8 +4,8 @@ import type { RunDetail } from "../../api/service.ts";
 import { findRun } from "../address.ts";
 import { connect } from "../connect.ts";
 import { examples } from "../help.ts";
-import { say, sayJson } from "../output.ts";
-import { runText } from "../run-text.ts";
+import { say } from "../output.ts";
+import { runText, sayRunObject } from "../run-text.ts";
 import { exitCodeOf, watchToEnd } from "../watch-run.ts";
 
 export function watchCommand(root: Command): void {
@@ -39,7 +39,7 @@ function perChange(): (detail: RunDetail) => void {
     const still = JSON.stringify(run, (key, value: unknown) =>
       key === "durationMs" ? undefined : value,
     );
-    if (still !== last) sayJson({ schema: 1, run }, { lines: true });
+    if (still !== last) sayRunObject({ run }, { lines: true });
     last = still;
   };
 }

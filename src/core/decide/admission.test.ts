@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { drive, need, roomy, runId, startOf, taskSpec } from "../../testing/core.ts";
-import { head, walk } from "../../testing/walk.ts";
+import { asked, evidence, head, inspected, walk } from "../../testing/walk.ts";
 
 const three = () => [taskSpec("a"), taskSpec("b"), taskSpec("c")];
 const resume = { type: "resume", run: runId, task: null, usd: null } as const;
+const exited = { saw: "session_exited", n: 1, code: 0, signal: null, why: "ended" } as const;
 const pause = (task: string | null, interrupt = false) =>
   ({ type: "pause", run: runId, task, interrupt }) as const;
 
@@ -45,16 +46,7 @@ describe("rounds in flight", () => {
     const w = walk(d);
     d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1 }));
     w.work("a");
-    d.see("a", {
-      saw: "asked",
-      ask: "q",
-      kind: "permission",
-      tool: "Bash",
-      text: "?",
-      input: null,
-      rule: null,
-      offset: 1_000,
-    });
+    d.see("a", asked());
     expect(d.task("b").state.is).toBe("active");
     d.command({ type: "answer", run: runId, task: "a", ask: null, answer: { is: "allow" } });
     expect(d.effect("a", "answer")).toBeUndefined();
@@ -77,6 +69,55 @@ describe("rounds in flight", () => {
     d.command({ ...resume, usd: 5 });
     expect(d.run().usd).toBe(5);
     expect(d.attempt("a").phase.at).toBe("working");
+  });
+});
+
+describe("a message", () => {
+  it("goes out once what is there is kept, be the process gone or not", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.work("a");
+    w.commit("a");
+    const [gate] = d.due().filter((effect) => effect.do === "gate");
+    const red = evidence(head("a"), { exit: 1 });
+    d.see("a", { saw: "gated", head: head("a"), evidence: [red], passed: false }, gate?.key);
+    expect(d.attempt("a").phase).toEqual({ at: "idle", saved: false });
+    expect(d.tick(60_000)).toEqual([]);
+    expect(d.see("a", exited)).toEqual(["session.exited"]);
+    expect(w.snapshot("a")).toEqual(["snapshot.taken", "session.planned", "round.admitted"]);
+  });
+
+  it("waits for a slot with its work kept, and keeps the process that it goes to", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, resident: 1 };
+    d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1 }));
+    w.work("a");
+    w.commit("a");
+    w.gate("a", false);
+    expect(d.attempt("a").phase).toEqual({ at: "idle", saved: true });
+    w.provision("b");
+    expect(d.attempt("b").process.is).toBe("starting");
+    expect(d.attempt("a").process.is).toBe("live");
+  });
+
+  it("does not go to a process that is on its way out", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, resident: 1 };
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    w.work("a");
+    w.endRound("a");
+    w.snapshot("a");
+    w.provision("b");
+    d.see("a", inspected("a", { dirty: true }));
+    expect(d.attempt("a")).toMatchObject({
+      phase: { at: "idle", saved: true },
+      process: { is: "ending" },
+    });
+    expect(d.tick(60_000)).toEqual([]);
+    expect(w.exit("a")).toEqual(["session.exited", "session.planned", "round.admitted"]);
   });
 });
 
@@ -115,6 +156,7 @@ describe("a pause", () => {
     d.command(startOf([taskSpec("a")], { run: "run_b" }));
     expect(d.keys()).toEqual(["provision:att_b_1:1"]);
     d.command(resume);
+    for (const key of ["a", "b"]) w.save(key);
     expect(d.keys()).toContain("session:att_a_1:1");
   });
 
@@ -184,6 +226,63 @@ describe("live processes", () => {
     expect(d.attempt("a").process).toMatchObject({ is: "ending", why: "resident" });
     expect(d.effect("a", "end_session")?.key).toBe("end:att_a_1:1:end");
     expect(d.attempt("b").process.is).toBe("starting");
+  });
+
+  it("beyond what the host carries are ended where they are parked between rounds", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, resident: 1 };
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    w.work("a");
+    w.endRound("a", {
+      is: "unavailable",
+      reason: "rate_limit",
+      status: 429,
+      retryAt: d.now + 3_600_000,
+      detail: "limit",
+    });
+    w.provision("b");
+    expect(d.attempt("a").process).toMatchObject({
+      is: "ending",
+      why: "resident",
+      interrupt: false,
+    });
+  });
+
+  it("beyond what the host carries are ended where they wait for an answer, and the answer resumes them", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, resident: 1 };
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    w.work("a");
+    d.see("a", asked());
+    w.provision("b");
+    expect(d.attempt("a").process).toMatchObject({ is: "ending", why: "resident" });
+    expect(d.effect("a", "end_session")?.key).toBe("end:att_a_1:1:interrupt");
+    d.see("a", { saw: "ask_withdrawn", ask: "q", offset: 6_000 });
+    w.endRound("a", { is: "interrupted" });
+    w.exit("a", "asked to end");
+    expect(d.attempt("a").asks).toMatchObject([{ id: "q", detached: true }]);
+    expect(d.attempt("a").process.is).toBe("none");
+    d.command({ type: "answer", run: runId, task: "a", ask: "q", answer: { is: "allow" } });
+    expect(d.attempt("a").process).toMatchObject({ is: "starting", n: 2, resume: true });
+    w.start("a");
+    expect(d.effect("a", "send")?.message.kind).toBe("answer");
+  });
+
+  it("that nobody talks to go before one that waits for an answer", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, resident: 2, gates: 0 };
+    d.command(startOf(three()));
+    w.work("a");
+    d.see("a", asked());
+    w.work("b");
+    w.commit("b");
+    w.provision("c");
+    expect(d.attempt("a").process.is).toBe("live");
+    expect(d.attempt("b").process).toMatchObject({ is: "ending", why: "resident" });
+    expect(d.attempt("c").process.is).toBe("starting");
   });
 
   it("that work are left alone", () => {

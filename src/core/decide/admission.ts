@@ -14,6 +14,7 @@ import {
   laneOf,
   needState,
   openAsks,
+  ownAsk,
   specOf,
   spent,
   verifiedHead,
@@ -85,6 +86,7 @@ function hasRoom(load: Load, run: Run, plan: string, capacity: Capacity): boolea
 function enterQueue(d: Decision, attempt: Attempt): void {
   const { phase } = attempt;
   if (phase.at !== "verified" || !phase.approved || isHeld(d.state, attempt)) return;
+  if (ownAsk(attempt) !== undefined) return;
   const run = d.state.runs.get(attempt.run);
   const task = run?.tasks.get(attempt.task);
   if (run === undefined || task === undefined) return;
@@ -130,8 +132,7 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
   if (openAsks(attempt).length > 0) return;
   if (phase.at === "working") {
     if (attempt.slot) return;
-  } else if (phase.at !== "idle" || attempt.mail.length === 0 || attempt.process.is === "ending")
-    return;
+  } else if (!isReadyToTalk(attempt)) return;
   const { plan } = specOf(d.state, attempt);
   const needsProcess = attempt.process.is === "none";
   if (!attempt.slot) {
@@ -147,14 +148,23 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
   d.of(attempt.id, { type: "round.admitted" });
 }
 
-/** Over `resident`, a session that nobody talks to is ended; it is resumed when there is something to say. */
+/** True where a message waits for a slot, what is there is kept, and no process is on its way out. */
+function isReadyToTalk({ phase, mail, process }: Attempt): boolean {
+  return phase.at === "idle" && phase.saved && mail.length > 0 && process.is !== "ending";
+}
+
+/**
+ * Over `resident`, a session that nobody talks to is ended, else one that waits for an answer; it is resumed when there is
+ * something to say.
+ */
 function endIdleProcess(d: Decision): void {
-  for (const attempt of d.state.attempts.values()) {
-    const { at } = attempt.phase;
-    if (attempt.process.is !== "live" || at === "working" || at === "idle") continue;
-    endSession(d, attempt.id, "resident", false);
-    return;
-  }
+  const live = [...d.state.attempts.values()].filter(({ process }) => process.is === "live");
+  const unused = live.find(
+    ({ phase, park }) => phase.at !== "working" && (phase.at !== "idle" || park !== null),
+  );
+  const asking = live.find((a) => a.phase.at === "working" && openAsks(a).length > 0);
+  const chosen = unused ?? asking;
+  if (chosen !== undefined) endSession(d, chosen.id, "resident", chosen === asking);
 }
 
 /** True where the run, or the task's own plan, has used up its budget: nothing new starts. */

@@ -89,8 +89,59 @@ describe("a worktree", () => {
   });
 });
 
+describe("a project's own configuration that nobody trusts yet", () => {
+  const untrusted = (files = [".mcp.json"], tree = "tree-1") =>
+    ({ saw: "untrusted", tree, files }) as const;
+
+  it("is asked about once, and its slot is given on", () => {
+    const d = drive();
+    d.command(startOf([taskSpec("a", { profile: "project" }), taskSpec("b")], { parallel: 1 }));
+    const key = d.effect("a", "provision")?.key;
+    expect(d.see("a", untrusted())).toEqual(["ask.opened", "attempt.admitted", "message.queued"]);
+    expect(d.attempt("a").asks).toMatchObject([
+      {
+        kind: "trust",
+        text: "trust /project's own Claude configuration (.mcp.json)? Its hooks and servers run as you; look at it with muster trust",
+        tool: null,
+        rule: "tree-1",
+        deadlineAt: null,
+        answer: null,
+      },
+    ]);
+    expect(d.attempt("a")).toMatchObject({ phase: { at: "provisioning", try: 2 }, slot: false });
+    expect(d.task("b").state.is).toBe("active");
+    expect(d.see("a", untrusted(), key)).toEqual([]);
+    expect(d.see("a", untrusted([".claude/settings.json"], "tree-2"))).toEqual([]);
+    expect(d.tick(24 * 60 * 60_000)).toEqual([]);
+    expect(d.attempt("a").asks).toHaveLength(1);
+  });
+
+  it("is named by three files at most", () => {
+    const { d } = admitted();
+    d.see("a", untrusted(["a", "b", "c"]));
+    expect(d.attempt("a").asks[0]?.text).toContain("(a, b, c)?");
+    const many = admitted();
+    many.d.see("a", untrusted(["a", "b", "c", "d", "e"]));
+    expect(many.d.attempt("a").asks[0]?.text).toContain("(a, b, c and 2 more)?");
+  });
+
+  it("that changes after it was trusted is asked about again", () => {
+    const { d } = admitted();
+    d.see("a", untrusted());
+    d.command({ type: "approve", run: runId, task: "a", gate: false });
+    expect(d.see("a", untrusted([".mcp.json"], "tree-2"))).toEqual(["ask.opened"]);
+    expect(d.attempt("a").asks).toMatchObject([{ rule: "tree-2" }]);
+  });
+
+  it("of a task that was stopped meanwhile is asked about nobody", () => {
+    const { d } = admitted();
+    d.command({ type: "stop", run: runId, task: "a" });
+    expect(d.see("a", untrusted())).toEqual(["attempt.ending", "attempt.ended", "task.canceled"]);
+  });
+});
+
 describe("a snapshot", () => {
-  it("that can't be taken is tried again", () => {
+  it("that can't be taken is tried again (F12)", () => {
     const { d, w } = admitted();
     w.work("a");
     w.endRound("a");
@@ -102,6 +153,63 @@ describe("a snapshot", () => {
     expect(
       d.see("a", { saw: "snapshot_failed", why: "disk full" }, "snapshot:att_a_1:9:1"),
     ).toEqual([]);
+  });
+
+  it("that can't be taken before a message never ends an earlier park sooner", () => {
+    const { d, w } = admitted();
+    w.work("a");
+    const retryAt = d.now + 3_600_000;
+    d.see("a", {
+      saw: "round_ended",
+      failure: { is: "unavailable", reason: "rate_limit", status: 429, retryAt, detail: "limit" },
+      text: "",
+      turns: 1,
+      usd: 0,
+      offset: 900,
+    });
+    const until = d.attempt("a").park?.until ?? 0;
+    d.see("a", { saw: "snapshot_failed", why: "disk full" });
+    expect(d.attempt("a").park).toMatchObject({ reason: "disk", detail: "disk full" });
+    expect(d.attempt("a").park?.until).toBeGreaterThanOrEqual(until);
+    const crashed = admitted();
+    crashed.w.work("a");
+    crashed.d.command({ type: "pause", run: runId, task: "a", interrupt: true });
+    crashed.d.see("a", { saw: "session_exited", n: 1, code: 0, signal: null, why: "ended" });
+    crashed.d.see("a", { saw: "snapshot_failed", why: "disk full" });
+    const wait = (crashed.d.attempt("a").park?.until ?? 0) - crashed.d.now;
+    expect(wait).toBeGreaterThanOrEqual(2_000);
+    expect(wait).toBeLessThanOrEqual(2_500);
+  });
+
+  it("at the end that can't be taken does not keep the end waiting", () => {
+    const { d, w } = admitted();
+    w.work("a");
+    d.command({ type: "stop", run: runId, task: "a" });
+    w.exit("a");
+    expect(d.see("a", { saw: "snapshot_failed", why: "disk full" })).toEqual([
+      "attempt.ended",
+      "task.canceled",
+    ]);
+  });
+
+  it("begun before a process ended counts, and another one is due before the next message", () => {
+    const { d, w } = admitted();
+    w.work("a");
+    w.commit("a");
+    d.command({ type: "tell", run: runId, task: "a", text: "mind the docs" });
+    const { key, ref } = d.effect("a", "snapshot") ?? { key: "", ref: "" };
+    expect(key).toBe("snapshot:att_a_1:2:1:1:live");
+    d.see("a", { saw: "session_exited", n: 1, code: 0, signal: null, why: "ended" });
+    expect(d.see("a", { saw: "snapshot", ref, commit: "x", left: 0 }, key)).toEqual([
+      "snapshot.taken",
+    ]);
+    expect(d.events.at(-1)).toMatchObject({ type: "snapshot.taken", late: true });
+    expect(d.attempt("a").phase).toEqual({ at: "idle", saved: false });
+    expect(d.effect("a", "snapshot")).toMatchObject({
+      key: "snapshot:att_a_1:3:1:1:none",
+      ref: "refs/muster/attempts/att_a_1/3",
+    });
+    expect(w.snapshot("a")).toEqual(["snapshot.taken", "session.planned", "round.admitted"]);
   });
 
   it("is counted once", () => {

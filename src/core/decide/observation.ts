@@ -1,12 +1,14 @@
 /** Observations: what the world answered. Facts are recorded even where the task has moved on; only a due one moves it. */
 import { decideInspection, decideGate } from "./proof.ts";
 import { decideMerge, decideLanding } from "./queue.ts";
-import { decideAsk, decideExit, decideRoundEnd, decideStall, parkFor } from "./round.ts";
+import { askPerson, decideAsk } from "./ask.ts";
+import { decideExit, decideRoundEnd, decideStall, parkFor } from "./round.ts";
 import { type Decision, conclude, endSession, windDown } from "./decision.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observation, Observed } from "../inputs.ts";
 import { isAnswer, phaseKey, snapshotRef, startOf } from "../keys.ts";
+import { ownAsk, specOf } from "../queries.ts";
 import type { Attempt } from "../state.ts";
 
 /** Provisioning is tried this often before the task fails. */
@@ -21,6 +23,7 @@ export function decideObservation(d: Decision, observation: Observation): void {
     case "provisioned":
     case "provision_failed":
     case "provision_conflicts":
+    case "untrusted":
       if (isDue) decideProvision(d, att, observation);
       return;
     case "inspected":
@@ -35,6 +38,7 @@ export function decideObservation(d: Decision, observation: Observation): void {
     case "merged":
     case "merge_conflicts":
     case "target_missing":
+    case "signing_failed":
       if (isDue) decideMerge(d, att, observation);
       return;
     case "landed":
@@ -57,7 +61,7 @@ export function decideObservation(d: Decision, observation: Observation): void {
       if (!isDue) return;
       // The end does not wait: nothing is removed before retiring proves a snapshot of its own.
       if (attempt.phase.at === "ending") conclude(d, att);
-      else parkFor(d, att, "disk", observation.why);
+      else parkFor(d, att, "disk", observation.why, (attempt.park?.until ?? d.now) - d.now);
       return;
     case "needs_credentials":
       if (isDue) lackCredentials(d, att, observation.why);
@@ -89,7 +93,7 @@ function lackCredentials(d: Decision, att: AttemptId, why: string): void {
     });
 }
 
-type Provision = Extract<Observed, { saw: `provision${string}` }>;
+type Provision = Extract<Observed, { saw: `provision${string}` | "untrusted" }>;
 
 function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
   const { phase, cancelRequested } = d.attempt(att);
@@ -110,6 +114,10 @@ function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
         windDown(d, att, { is: "failed", reason: "provision_failed", detail: seen.why });
       else parkFor(d, att, "backoff", seen.why);
       return;
+    case "untrusted":
+      if (cancelRequested) windDown(d, att, { is: "canceled" });
+      else askTrust(d, att, seen);
+      return;
     case "provision_conflicts": {
       if (cancelRequested) {
         windDown(d, att, { is: "canceled" });
@@ -128,11 +136,27 @@ function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
   }
 }
 
+/** Asked once: the question waits while provisioning does. */
+function askTrust(
+  d: Decision,
+  att: AttemptId,
+  { tree, files }: Extract<Provision, { saw: "untrusted" }>,
+): void {
+  const attempt = d.attempt(att);
+  if (ownAsk(attempt) !== undefined) return;
+  const { root } = specOf(d.state, attempt);
+  const named = files.slice(0, 3).join(", ");
+  const more = files.length > 3 ? ` and ${files.length - 3} more` : "";
+  const text = `trust ${root}'s own Claude configuration (${named}${more})? Its hooks and servers run as you; look at it with muster trust`;
+  askPerson(d, att, "trust", text, null, tree);
+}
+
 type OfSession = Exclude<
   Observed,
   {
     saw:
       | `provision${string}`
+      | "untrusted"
       | "inspected"
       | "inspect_failed"
       | "committed"
@@ -141,6 +165,7 @@ type OfSession = Exclude<
       | "merged"
       | "merge_conflicts"
       | "target_missing"
+      | "signing_failed"
       | "landed"
       | "target_moved"
       | "checkout_in_the_way"

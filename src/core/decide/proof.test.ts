@@ -98,6 +98,62 @@ describe("what a round left", () => {
     });
   });
 
+  it("that can't be looked at before a message is tried again, and then fails the task", () => {
+    const { d, w } = proving();
+    const red = evidence(head("a"), { exit: 1 });
+    d.see("a", { saw: "gated", head: head("a"), evidence: [red], passed: false });
+    for (let tries = 1; tries <= 3; tries++) {
+      expect(d.attempt("a").phase).toEqual({ at: "idle", saved: false });
+      expect(d.see("a", { saw: "inspect_failed", why: "a lock" })).toEqual(["attempt.parked"]);
+      expect(d.attempt("a").park).toMatchObject({ reason: "backoff", detail: "a lock" });
+      d.tick(60_000);
+      expect(d.effect("a", "snapshot")).toBeDefined();
+    }
+    d.see("a", { saw: "inspect_failed", why: "not a repository" });
+    expect(outcome(d)).toMatchObject({
+      at: "ending",
+      outcome: { reason: "agent_error", detail: "not a repository" },
+    });
+    w.exit("a");
+  });
+
+  it("that can't be looked at does not take a person's question away, nor end a park sooner", () => {
+    const { d } = ended();
+    d.see("a", inspected("a", { related: false }));
+    d.command({ type: "pause", run: "run_a", task: "a", interrupt: false });
+    d.command({ type: "resume", run: "run_a", task: "a", usd: null });
+    for (let tries = 1; tries <= 5; tries++) {
+      expect(d.see("a", { saw: "inspect_failed", why: "a lock" })).toEqual(["attempt.parked"]);
+      d.tick(60_000);
+    }
+    expect(d.attempt("a").asks).toHaveLength(1);
+    const limited = proving();
+    const retryAt = limited.d.now + 3_600_000;
+    limited.d.command({ type: "tell", run: "run_a", task: "a", text: "wait" });
+    limited.w.snapshot("a");
+    limited.d.see("a", {
+      saw: "round_ended",
+      failure: { is: "unavailable", reason: "rate_limit", status: 429, retryAt, detail: "limit" },
+      text: "",
+      turns: 1,
+      usd: 0,
+      offset: 9_000,
+    });
+    limited.d.see("a", { saw: "inspect_failed", why: "a lock" });
+    expect(limited.d.attempt("a").park?.until).toBeGreaterThanOrEqual(retryAt);
+  });
+
+  it("that can be looked at again before a message goes on with it", () => {
+    const { d, w } = proving();
+    d.command({ type: "tell", run: "run_a", task: "a", text: "wait" });
+    d.see("a", { saw: "inspect_failed", why: "a lock" });
+    d.tick(60_000);
+    expect(w.snapshot("a")).toEqual(["snapshot.taken", "round.admitted"]);
+    expect(
+      d.see("a", { saw: "inspect_failed", why: "a lock" }, "snapshot:att_a_1:2:1:1:live"),
+    ).toEqual([]);
+  });
+
   it("is looked at once: the same news again is no news", () => {
     const { d } = ended();
     const key = d.effect("a", "inspect")?.key;
@@ -177,7 +233,8 @@ describe("a gate on the head", () => {
       passed: true,
     } as const;
     expect(d.see("a", seen, key)).toEqual(["gate.passed"]);
-    expect(d.attempt("a").phase.at).toBe("working");
+    expect(d.attempt("a").gates).toHaveLength(1);
+    expect(d.attempt("a").phase).toEqual({ at: "idle", saved: false });
     expect(d.see("a", { saw: "gate_broken", commit: "commit-a", why: "x" }, key)).toEqual([]);
   });
 

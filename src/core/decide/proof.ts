@@ -1,9 +1,10 @@
 /** Proof: from what a round left behind to a verified commit. A claim is not proof; a gate that exited 0 on the commit is. */
-import { askPerson, parkFor } from "./round.ts";
+import { askPerson } from "./ask.ts";
+import { parkFor } from "./round.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed } from "../inputs.ts";
-import { changesNothing, gateOf, hasLandedBasis, specOf } from "../queries.ts";
+import { changesNothing, gateOf, hasLandedBasis, openAsks, specOf } from "../queries.ts";
 import type { Attempt, GateEvidence, Head, Phase } from "../state.ts";
 import { commitText, fixText } from "../texts.ts";
 
@@ -21,22 +22,24 @@ export function decideInspection(
   seen: Saw<"inspected" | "inspect_failed" | "committed">,
 ): void {
   const attempt = d.attempt(att);
-  if (attempt.phase.at !== "settling") return;
+  const { phase } = attempt;
+  if (phase.at !== "settling" && (phase.at !== "idle" || seen.saw !== "inspect_failed")) return;
   switch (seen.saw) {
     case "inspect_failed":
       // A busy machine, a lock, a full disk: nothing is wrong with the work.
-      if (attempt.recoveries < maxInspectTries) {
-        parkFor(d, att, "backoff", seen.why);
+      if (attempt.recoveries < maxInspectTries || openAsks(attempt).length > 0) {
+        parkFor(d, att, "backoff", seen.why, (attempt.park?.until ?? d.now) - d.now);
         return;
       }
       windDown(d, att, { is: "failed", reason: "agent_error", detail: seen.why });
       return;
     case "committed":
-      if (attempt.phase.step === "commit") d.of(att, { type: "commit.made", head: seen.head });
+      if (phase.at === "settling" && phase.step === "commit")
+        d.of(att, { type: "commit.made", head: seen.head });
       return;
     case "inspected":
-      if (attempt.phase.step === "inspect")
-        onInspected(d, att, seen, seen.dirty && !attempt.phase.committed);
+      if (phase.at === "settling" && phase.step === "inspect")
+        onInspected(d, att, seen, seen.dirty && !phase.committed);
   }
 }
 

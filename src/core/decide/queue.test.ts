@@ -87,10 +87,45 @@ describe("a merge", () => {
     expect(d.attempt("a").phase.at).toBe("idle");
   });
 
-  it("into a target that is not there asks a person", () => {
+  it("into a target that is not there asks a person (F35)", () => {
     const { d } = queued();
     d.see("a", { saw: "target_missing", why: "no branch main" });
     expect(d.attempt("a").asks[0]).toMatchObject({ kind: "conflict", text: "no branch main" });
+  });
+
+  it("that can't be signed asks a person, its proof kept and its lane given on", () => {
+    const { d, w } = queued();
+    const key = d.effect("a", "merge")?.key;
+    const failed = { saw: "signing_failed", why: "the key is locked" } as const;
+    expect(d.see("a", failed)).toEqual(["merge.unsigned", "ask.opened"]);
+    expect(d.attempt("a").phase).toEqual({ at: "verified", head: head("a"), approved: true });
+    expect(d.attempt("a").asks).toMatchObject([
+      {
+        kind: "approval",
+        text: "the landing can't be signed: the key is locked; approve lands it unsigned, resume tries again",
+        commit: "commit-a",
+        deadlineAt: null,
+      },
+    ]);
+    expect(d.keys().filter((one) => one.startsWith("merge"))).toEqual([]);
+    expect(d.see("a", failed, key)).toEqual([]);
+    expect(w.exit("a")).toEqual([]);
+  });
+
+  it("that can't be signed keeps no other task from landing", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")]));
+    w.prove("a");
+    w.prove("b");
+    expect(d.effect("b", "merge")).toBeUndefined();
+    d.see("a", { saw: "signing_failed", why: "the key is locked" });
+    expect(d.effect("b", "merge")).toBeDefined();
+    d.command({ type: "approve", run: runId, task: "a", gate: false });
+    expect(d.effect("a", "merge")).toBeUndefined();
+    w.merge("b", "b");
+    w.land("b");
+    expect(d.effect("a", "merge")).toMatchObject({ unsigned: true });
   });
 
   it("that was asked for earlier moves nothing now", () => {
@@ -99,6 +134,7 @@ describe("a merge", () => {
     w.merge("a", "m");
     expect(d.see("a", { saw: "merged", merge: { target: "t", ...head("x") } }, key)).toEqual([]);
     expect(d.see("a", { saw: "target_missing", why: "no branch" }, key)).toEqual([]);
+    expect(d.see("a", { saw: "signing_failed", why: "no key" }, key)).toEqual([]);
     expect(d.attempt("a").phase).toMatchObject({ step: { is: "gating", merge: head("m") } });
   });
 });
@@ -110,7 +146,7 @@ describe("a landing", () => {
     return made;
   };
 
-  it("that finds the target moved is merged anew", () => {
+  it("that finds the target moved is merged anew (F35)", () => {
     const { d, w } = landing();
     const key = d.effect("a", "land")?.key;
     expect(d.see("a", { saw: "target_moved", expected: "commit-base", now: "commit-x" })).toEqual([

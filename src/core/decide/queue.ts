@@ -1,6 +1,7 @@
 /** The merge queue, one entry at a time per lane: merge in memory, gate on the merged tree, compare-and-swap. */
 import { canSpend } from "./proof.ts";
-import { askPerson, parkFor } from "./round.ts";
+import { askPerson } from "./ask.ts";
+import { parkFor } from "./round.ts";
 import { type Decision, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed } from "../inputs.ts";
@@ -16,7 +17,7 @@ type Saw<K extends Observed["saw"]> = Extract<Observed, { saw: K }>;
 export function decideMerge(
   d: Decision,
   att: AttemptId,
-  seen: Saw<"merged" | "merge_conflicts" | "target_missing">,
+  seen: Saw<"merged" | "merge_conflicts" | "target_missing" | "signing_failed">,
 ): void {
   const { phase } = d.attempt(att);
   if (phase.at !== "queued" || phase.step.is !== "merging") return;
@@ -27,6 +28,12 @@ export function decideMerge(
     case "merge_conflicts":
       onConflict(d, att, seen.paths);
       return;
+    case "signing_failed": {
+      const text = `the landing can't be signed: ${seen.why}; approve lands it unsigned, resume tries again`;
+      d.of(att, { type: "merge.unsigned", why: seen.why });
+      askPerson(d, att, "approval", text, phase.head.commit);
+      return;
+    }
     case "target_missing":
       d.of(att, { type: "attempt.returned", why: seen.why });
       askPerson(d, att, "conflict", seen.why, null);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Drive, drive, runId, startOf, taskSpec } from "../../testing/core.ts";
-import { type Walk, inspected, walk } from "../../testing/walk.ts";
+import { type Walk, asked, inspected, walk } from "../../testing/walk.ts";
 import type { RoundFailure } from "../inputs.ts";
 import type { TaskSpec } from "../plan.ts";
 import type { Start } from "../../testing/core.ts";
@@ -12,83 +12,6 @@ function working(over: Partial<TaskSpec> = {}, start: Partial<Start> = {}): { d:
   w.work("a");
   return { d, w };
 }
-const asked = (over: object = {}) => ({
-  saw: "asked" as const,
-  ask: "q",
-  kind: "permission" as const,
-  tool: "Bash",
-  text: "run make?",
-  input: null,
-  rule: null,
-  offset: 5_000,
-  ...over,
-});
-
-describe("a question of a session", () => {
-  it("waits for a person with the run's deadline, and gives its slot back", () => {
-    const { d } = working();
-    d.see("a", asked());
-    expect(d.attempt("a").asks[0]).toMatchObject({ deadlineAt: d.now + 900_000, answer: null });
-    expect(d.attempt("a").slot).toBe(false);
-  });
-
-  it("has the task's own deadline where the plan says one", () => {
-    const permissions = { allow: [], ask: [], deny: [] };
-    const forever = working({ permissions: { ...permissions, waitMs: null } });
-    forever.d.see("a", asked());
-    expect(forever.d.attempt("a").asks[0]).toMatchObject({ deadlineAt: null, answer: null });
-    const never = working({ permissions: { ...permissions, waitMs: 0 } });
-    never.d.see("a", asked());
-    expect(never.d.attempt("a").asks[0]?.answer).toMatchObject({ is: "deny" });
-  });
-
-  it("that is no permission has no deadline", () => {
-    const { d } = working();
-    d.see("a", asked({ kind: "question", tool: "AskUserQuestion" }));
-    expect(d.attempt("a").asks[0]?.deadlineAt).toBeNull();
-  });
-
-  it("is answered at once where nobody is there", () => {
-    const { d } = working({}, { attended: false });
-    d.see("a", asked({ kind: "question", tool: "AskUserQuestion" }));
-    expect(d.attempt("a").asks[0]?.answer).toEqual({
-      is: "deny",
-      because: "Nobody is there to answer: decide yourself and write down why.",
-    });
-    expect(d.attempt("a").slot).toBe(true);
-  });
-
-  it("is asked once, however often it is reported", () => {
-    const { d } = working();
-    d.see("a", asked());
-    expect(d.see("a", asked())).toEqual([]);
-    expect(d.see("a", asked({ offset: 6_000 }))).toEqual([]);
-  });
-
-  it("goes away when the session takes it back, and the round goes on", () => {
-    const { d } = working();
-    d.see("a", asked());
-    expect(d.see("a", { saw: "ask_withdrawn", ask: "q", offset: 6_000 })).toEqual([
-      "ask.withdrawn",
-      "round.admitted",
-    ]);
-    expect(d.see("a", { saw: "ask_withdrawn", ask: "q", offset: 6_000 })).toEqual([]);
-    expect(d.see("a", { saw: "answer_taken", ask: "q" })).toEqual([]);
-  });
-
-  it("goes away with its round and with its process", () => {
-    const { d, w } = working();
-    d.see("a", asked());
-    expect(
-      d.see("a", { saw: "round_ended", failure: null, text: "", turns: 1, usd: 0, offset: 6_000 }),
-    ).toContain("ask.withdrawn");
-    const other = working();
-    other.d.see("a", asked());
-    expect(other.w.exit("a", "killed")).toContain("ask.withdrawn");
-    expect(other.d.attempt("a").asks).toEqual([]);
-    w.snapshot("a");
-  });
-});
 
 describe("a round that ends", () => {
   it("well is looked at", () => {
@@ -113,7 +36,7 @@ describe("a round that ends", () => {
     });
   });
 
-  it("because the world is busy is parked until it says, and goes on from there", () => {
+  it("because the world is busy is parked until it says, and goes on from there (F19)", () => {
     const { d, w } = working();
     const retryAt = d.now + 3_600_000;
     w.endRound("a", {
@@ -130,10 +53,11 @@ describe("a round that ends", () => {
     expect(mail.map(({ kind }) => kind)).toEqual(["continue"]);
     expect(slot).toBe(false);
     d.tick((park?.until ?? 0) - d.now);
+    w.save("a");
     expect(d.effect("a", "send")?.message.kind).toBe("continue");
   });
 
-  it("without a time to come back backs off, longer each time, for a quarter of an hour at most", () => {
+  it("without a time to come back backs off, longer each time, for a quarter of an hour at most (F20, F21)", () => {
     const { d, w } = working();
     const waits: number[] = [];
     for (let i = 0; i < 12; i++) {
@@ -280,6 +204,7 @@ describe("a session's exit", () => {
     w.exit("a");
     expect(w.exit("a")).toEqual([]);
     d.tick(60_000);
+    w.save("a");
     expect(d.see("a", { saw: "session_exited", n: 1, code: 0, signal: null, why: "" })).toEqual([]);
     expect(d.attempt("a").process.is).toBe("starting");
   });
@@ -287,17 +212,12 @@ describe("a session's exit", () => {
   it("asked for by a pause has the round begun anew after it", () => {
     const { d, w } = working();
     d.command({ type: "pause", run: runId, task: "a", interrupt: true });
-    expect(w.exit("a", "ended")).toEqual(["session.exited"]);
+    expect(w.exit("a", "ended")).toEqual(["session.exited", "snapshot.taken"]);
     expect(d.attempt("a").park).toBeNull();
-  });
-
-  it("asked for by a pause, with nothing left to send, says where it was", () => {
-    const { d, w } = working();
-    d.see("a", asked());
-    d.command({ type: "answer", run: runId, task: "a", ask: null, answer: { is: "allow" } });
-    d.command({ type: "pause", run: runId, task: "a", interrupt: true });
-    w.exit("a", "ended");
-    expect(d.attempt("a").mail.at(-1)?.kind).toBe("prompt");
+    expect(d.keys()).toEqual([]);
+    d.command({ type: "resume", run: runId, task: "a", usd: null });
+    w.start("a");
+    expect(d.effect("a", "send")?.message).toMatchObject({ kind: "prompt", taken: false });
   });
 });
 
@@ -319,6 +239,7 @@ describe("a start that fails", () => {
     d.see("a", { saw: "session_failed_to_start", n: 1, why: "no fork", credentials: false });
     expect(d.attempt("a").park).toMatchObject({ reason: "backoff", detail: "no fork" });
     d.tick(60_000);
+    w.save("a");
     expect(d.attempt("a").process).toMatchObject({ is: "starting", n: 2 });
   });
 });
@@ -326,7 +247,7 @@ describe("a start that fails", () => {
 describe("silence", () => {
   const stalled = { saw: "stalled", silentMs: 300_000, during: "model" } as const;
 
-  it("ends the process and resumes it, and asks a person after the third time", () => {
+  it("ends the process and resumes it, and asks a person after the third time (F23)", () => {
     const { d, w } = working();
     for (let i = 0; i < 4; i++) {
       d.see("a", stalled);

@@ -1,10 +1,11 @@
-/** Rounds and their sessions: questions, ends, exits, stalls, and what to do when the world is busy. */
+/** Rounds and their sessions: ends, exits, stalls, and what to do when the world is busy. */
+import { askPerson, outliveProcess } from "./ask.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed, RoundFailure } from "../inputs.ts";
-import { specOf, unsent } from "../queries.ts";
-import type { Answer, Ask, ParkReason, Process } from "../state.ts";
-import { continueText, decideYourselfText, deniedBeforeText, deniedText } from "../texts.ts";
+import { unsent, waitsForAnswer } from "../queries.ts";
+import type { ParkReason, Process } from "../state.ts";
+import { continueText } from "../texts.ts";
 
 /** Resumes after crashes, stalls and agent errors since the last good round. */
 const maxRecoveries = 3;
@@ -16,70 +17,6 @@ const maxBackoffMs = 15 * 60_000;
 const stalled = "stalled:";
 
 type Saw<K extends Observed["saw"]> = Extract<Observed, { saw: K }>;
-
-export function decideAsk(
-  d: Decision,
-  att: AttemptId,
-  seen: Saw<"asked" | "ask_withdrawn" | "answer_taken">,
-): void {
-  const { asks } = d.attempt(att);
-  const known = asks.find((ask) => ask.id === seen.ask);
-  switch (seen.saw) {
-    case "asked":
-      if (known === undefined) openAsk(d, att, seen);
-      return;
-    case "ask_withdrawn":
-      if (known !== undefined)
-        d.of(att, { type: "ask.withdrawn", ask: seen.ask, why: "the session took it back" });
-      return;
-    case "answer_taken":
-      if (known !== undefined) d.of(att, { type: "ask.closed", ask: seen.ask });
-  }
-}
-
-/** A question is answered at once where the run remembers an answer, or where nobody is there; else it waits for a person. */
-function openAsk(d: Decision, att: AttemptId, seen: Saw<"asked">): void {
-  const attempt = d.attempt(att);
-  const run = d.state.runs.get(attempt.run);
-  const { waitMs: own } = specOf(d.state, attempt).permissions;
-  const waitMs = own === undefined ? (run?.waitMs ?? null) : own;
-  const answer = policyAnswer(
-    seen,
-    seen.rule === null ? undefined : run?.remembered.get(seen.rule),
-    run?.attended === true && waitMs !== 0,
-  );
-  const deadlineAt = seen.kind === "permission" && waitMs !== null ? d.now + waitMs : null;
-  const ask: Ask = {
-    id: seen.ask,
-    kind: seen.kind,
-    text: seen.text,
-    tool: seen.tool,
-    input: seen.input,
-    rule: seen.rule,
-    commit: null,
-    openedAt: d.now,
-    deadlineAt,
-    answer,
-  };
-  d.of(att, { type: "ask.opened", ask, offset: seen.offset });
-  if (answer !== null) d.of(att, { type: "ask.answered", ask: ask.id, answer, by: "policy" });
-}
-
-function policyAnswer(
-  seen: Saw<"asked">,
-  remembered: boolean | undefined,
-  attended: boolean,
-): Answer | null {
-  if (seen.kind === "permission" && remembered === true)
-    return { is: "allow", text: null, answers: null };
-  if (seen.kind === "permission" && remembered === false)
-    return { is: "deny", because: deniedBeforeText(seen.tool) };
-  if (attended) return null;
-  return {
-    is: "deny",
-    because: seen.kind === "question" ? decideYourselfText : deniedText(seen.tool),
-  };
-}
 
 export function decideRoundEnd(d: Decision, att: AttemptId, seen: Saw<"round_ended">): void {
   const was = d.attempt(att);
@@ -95,14 +32,27 @@ export function decideRoundEnd(d: Decision, att: AttemptId, seen: Saw<"round_end
     usd: seen.usd,
     offset: seen.offset,
   });
-  for (const ask of was.asks)
-    d.of(att, { type: "ask.withdrawn", ask: ask.id, why: "its round is over" });
+  closeAsks(d, att, was.process, failure);
   if (d.attempt(att).phase.at !== "settling" || failure === null) return;
   if (failure === "void") {
     queueMessage(d, att, "continue", continueText("its last message was already known"));
     return;
   }
   onFailure(d, att, failure);
+}
+
+/** A question ends with its round, unless muster interrupted the round: then it stays for the person. */
+function closeAsks(
+  d: Decision,
+  att: AttemptId,
+  process: Process,
+  failure: RoundFailure | "void" | null,
+): void {
+  const isCutOff = failure !== null && failure !== "void" && failure.is === "interrupted";
+  if (isCutOff && process.is === "ending") outliveProcess(d, att);
+  else
+    for (const { id } of d.attempt(att).asks)
+      d.of(att, { type: "ask.withdrawn", ask: id, why: "its round is over" });
 }
 
 function describe(failure: RoundFailure): string {
@@ -135,13 +85,20 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
       return;
     case "interrupted": {
       const silent = stalledSince(d.attempt(att).process);
-      if (silent === null) queueMessage(d, att, "continue", continueText("it was interrupted"));
-      else recover(d, att, "stalled", silent);
+      if (silent !== null) recover(d, att, "stalled", silent);
+      else if (waitsForAnswer(d.attempt(att))) waitForAnswer(d, att);
+      else queueMessage(d, att, "continue", continueText("it was interrupted"));
       return;
     }
     case "agent":
       recover(d, att, "agent_error", failure.detail);
   }
+}
+
+/** What a round that was cut off in a question left is not looked at before the answer has been worked on. */
+function waitForAnswer(d: Decision, att: AttemptId): void {
+  if (d.attempt(att).phase.at === "settling")
+    d.of(att, { type: "attempt.returned", why: "its question waits for a person" });
 }
 
 /** Resumes after a growing pause, at most `maxRecoveries` times; then the task fails, or asks where it only went silent. */
@@ -153,7 +110,8 @@ function recover(
 ): void {
   const attempt = d.attempt(att);
   if (attempt.recoveries < maxRecoveries) {
-    if (!unsent(attempt)) queueMessage(d, att, "continue", continueText(detail));
+    if (waitsForAnswer(attempt)) waitForAnswer(d, att);
+    else if (!unsent(attempt)) queueMessage(d, att, "continue", continueText(detail));
     parkFor(d, att, "backoff", detail);
     return;
   }
@@ -163,29 +121,6 @@ function recover(
   }
   d.of(att, { type: "attempt.returned", why: detail });
   askPerson(d, att, "stalled", `${detail}; answer with what to do next, or stop the task`, null);
-}
-
-/** Opens a question that muster itself asks; it has no deadline. */
-export function askPerson(
-  d: Decision,
-  att: AttemptId,
-  kind: Ask["kind"],
-  text: string,
-  commit: string | null,
-): void {
-  const ask: Ask = {
-    id: `${kind}-${d.attempt(att).seedUsed}-${d.attempt(att).snapshots}`,
-    kind,
-    text,
-    tool: null,
-    input: null,
-    rule: null,
-    commit,
-    openedAt: d.now,
-    deadlineAt: null,
-    answer: null,
-  };
-  d.of(att, { type: "ask.opened", ask, offset: null });
 }
 
 /** Parks for `afterMs`, at least the back-off of the attempt's recoveries, plus up to a quarter of jitter. */
@@ -237,10 +172,13 @@ export function decideExit(
       ? { code: seen.code, signal: seen.signal }
       : { code: null, signal: null };
   d.of(att, { type: "session.exited", n: seen.n, ...exit, why: seen.why });
-  for (const ask of was.asks)
-    if (ask.tool !== null)
-      d.of(att, { type: "ask.withdrawn", ask: ask.id, why: "its session ended" });
-  if (was.phase.at !== "working") return;
+  if (was.phase.at !== "working") {
+    for (const ask of was.asks)
+      if (ask.tool !== null && ask.detached !== true)
+        d.of(att, { type: "ask.withdrawn", ask: ask.id, why: "its session ended" });
+    return;
+  }
+  outliveProcess(d, att);
   if (seen.saw === "session_failed_to_start" && seen.credentials) {
     d.of(att, {
       type: "attempt.parked",
@@ -251,5 +189,6 @@ export function decideExit(
   const silent = stalledSince(was.process);
   if (silent !== null) recover(d, att, "stalled", silent);
   else if (was.process.is !== "ending") recover(d, att, "crashed", seen.why);
-  else if (!unsent(d.attempt(att))) queueMessage(d, att, "continue", continueText("it was paused"));
+  else if (!unsent(d.attempt(att)) && !waitsForAnswer(d.attempt(att)))
+    queueMessage(d, att, "continue", continueText("it was paused"));
 }

@@ -1,19 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decide } from "./decide.ts";
 import { drive, need, runId, startOf, taskSpec } from "../../testing/core.ts";
-import { walk } from "../../testing/walk.ts";
-
-const asked = (over: object = {}) => ({
-  saw: "asked" as const,
-  ask: "q",
-  kind: "permission" as const,
-  tool: "Bash",
-  text: "run make?",
-  input: null,
-  rule: null,
-  offset: 1_000,
-  ...over,
-});
+import { asked, walk } from "../../testing/walk.ts";
 
 describe("a permission with a deadline", () => {
   it("is denied when it passes, and the run counts as unattended from then on", () => {
@@ -27,7 +15,7 @@ describe("a permission with a deadline", () => {
     expect(d.run().attended).toBe(false);
     expect(d.effect("a", "answer")?.answer).toMatchObject({ is: "deny" });
     d.see("a", { saw: "answer_taken", ask: "q" }, d.effect("a", "answer")?.key);
-    d.see("a", asked({ ask: "q2", offset: 2_000 }));
+    d.see("a", asked({ ask: "q2", offset: 6_000 }));
     expect(d.effect("a", "answer")?.ask).toBe("q2");
   });
 
@@ -37,9 +25,27 @@ describe("a permission with a deadline", () => {
     d.command(startOf([taskSpec("a")], { waitMs: 60_000 }));
     w.work("a");
     d.see("a", asked());
-    d.see("a", asked({ ask: "q2", offset: 1_100 }));
+    d.see("a", asked({ ask: "q2", offset: 5_100 }));
     expect(d.tick(60_000).filter((type) => type === "run.unattended")).toHaveLength(1);
     expect(d.attempt("a").asks.every(({ answer }) => answer?.is === "deny")).toBe(true);
+  });
+});
+
+describe("a question that no deadline ends", () => {
+  it("is one of muster's own, or of a task that waits for ever", () => {
+    const d = drive();
+    const w = walk(d);
+    const permissions = { allow: [], ask: [], deny: [], waitMs: null };
+    d.command(startOf([taskSpec("a", { permissions }), taskSpec("b", { approval: true })]));
+    w.work("a");
+    d.see("a", asked());
+    w.prove("b");
+    w.exit("b");
+    d.see("a", { saw: "session_exited", n: 1, code: 0, signal: null, why: "killed" });
+    w.save("a");
+    d.tick(60_000);
+    expect(d.tick(24 * 60 * 60_000)).toEqual([]);
+    expect(d.attempt("a").asks).toMatchObject([{ detached: true, answer: null }]);
   });
 });
 
@@ -57,7 +63,7 @@ describe("a park", () => {
 });
 
 describe("a machine that slept", () => {
-  it("has not worked meanwhile: rounds in flight count anew, and nothing times out", () => {
+  it("has not worked meanwhile: rounds in flight count anew, and nothing times out (F8)", () => {
     const d = drive();
     const w = walk(d);
     d.command(startOf([taskSpec("a")]));

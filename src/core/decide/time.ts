@@ -1,4 +1,5 @@
 /** What time alone decides, on every tick: deadlines of questions, parks that are over, attempts out of minutes, settled runs. */
+import { giveAnswer } from "./ask.ts";
 import { type Decision, conclude, windDown } from "./decision.ts";
 import { timesOutAt } from "../due.ts";
 import { isSettled, mayBeMade, needState } from "../queries.ts";
@@ -38,12 +39,7 @@ function expireAsks(d: Decision, attempt: Attempt): void {
   for (const ask of attempt.asks) {
     if (ask.answer !== null || ask.deadlineAt === null || ask.deadlineAt > d.now) continue;
     const because = deniedText(ask.tool ?? "This");
-    d.of(attempt.id, {
-      type: "ask.answered",
-      ask: ask.id,
-      answer: { is: "deny", because },
-      by: "deadline",
-    });
+    giveAnswer(d, attempt.id, ask, { is: "deny", because }, "deadline");
     if (d.state.runs.get(attempt.run)?.attended === true)
       d.emit({ type: "run.unattended", run: attempt.run });
   }

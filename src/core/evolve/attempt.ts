@@ -3,7 +3,7 @@ import type { Edit } from "./edit.ts";
 import type { AttemptEvent } from "../events.ts";
 import { assert } from "../fault.ts";
 import type { Attempt, ParkReason, Phase } from "../state.ts";
-import { add, evolveRound, worked } from "./round.ts";
+import { add, evolveRound, idle, unsaved, worked } from "./round.ts";
 
 export function evolveAttempt(draft: Edit, event: AttemptEvent, at: number): void {
   if (event.type === "attempt.admitted") {
@@ -46,6 +46,7 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     base: null,
     mail: [],
     asks: [],
+    questions: 0,
     usage: { turns: 0, usd: 0 },
     rounds: 0,
     workedMs: 0,
@@ -60,6 +61,7 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     outages: 0,
     park: null,
     cancelRequested: false,
+    unsigned: false,
     kept: null,
   });
 }
@@ -85,7 +87,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         worktree: event.worktree,
         branch: event.worktree.branch,
         base: event.worktree.base,
-        phase: a.phase.at === "provisioning" ? { at: "idle" } : a.phase,
+        phase: a.phase.at === "provisioning" ? { at: "idle", saved: true } : a.phase,
       };
     case "attempt.provision_failed":
       return a.phase.at === "provisioning"
@@ -108,7 +110,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         outages: a.outages + (isOutage(event.park.reason) ? 1 : 0),
       };
     case "attempt.unparked":
-      return { ...a, park: null };
+      return { ...a, park: null, phase: unsaved(a.phase) };
     case "attempt.ending":
       return {
         ...a,
@@ -162,17 +164,20 @@ function nextProof(a: Attempt, event: Proof, at: number): Attempt {
     case "attempt.reverify":
       return { ...a, phase: verifying(a) };
     case "attempt.returned":
-      return { ...a, slot: false, phase: { at: "idle" } };
+      return { ...a, slot: false, phase: idle(a.phase) };
     case "attempt.verified":
       return {
         ...a,
         head: event.head,
         recoveries: 0,
         outages: 0,
+        unsigned: false,
         phase: { at: "verified", head: event.head, approved: false },
       };
     case "attempt.approved":
-      return a.phase.at === "verified" ? { ...a, phase: { ...a.phase, approved: true } } : a;
+      return a.phase.at === "verified"
+        ? { ...a, unsigned: event.unsigned === true, phase: { ...a.phase, approved: true } }
+        : a;
     case "snapshot.taken":
       return { ...a, snapshots: a.snapshots + 1, phase: event.late === true ? a.phase : saved(a) };
     case "head.read":
@@ -205,7 +210,10 @@ function verifying(a: Attempt): Phase {
 /** A message that waits (a person's word) is another round; without one the work is looked at. */
 function saved({ phase, mail }: Attempt): Phase {
   if (phase.at === "settling" && phase.step === "snapshot")
-    return mail.length > 0 ? { at: "idle" } : { at: "settling", step: "inspect", committed: false };
+    return mail.length > 0
+      ? { at: "idle", saved: true }
+      : { at: "settling", step: "inspect", committed: false };
+  if (phase.at === "idle") return { at: "idle", saved: true };
   if (phase.at === "ending") return { ...phase, saved: true };
   return phase;
 }

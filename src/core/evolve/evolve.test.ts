@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { drive, runId, startOf, taskSpec } from "../../testing/core.ts";
 import { head, walk } from "../../testing/walk.ts";
 import type { AttemptEvent, EventBody } from "../events.ts";
-import { type State, emptyState } from "../state.ts";
+import { type Ask, type MessageKind, type State, emptyState } from "../state.ts";
 import { edit } from "./edit.ts";
 import { evolve, fold } from "./evolve.ts";
 
@@ -65,7 +65,7 @@ describe("the fold", () => {
       v: 1,
     });
     expect(early.now).toBe(at);
-    expect(early.projects.get("/p")).toEqual({ gate: [] });
+    expect(early.projects.get("/p")).toEqual({ gate: [], trusted: [] });
   });
 
   it("fails loudly where an event names what is not there", () => {
@@ -110,8 +110,10 @@ describe("an event that comes to a phase it does not belong to", () => {
     ["attempt.approved", { ...of, type: "attempt.approved", commit: "x", gateless: false }],
     ["gate.admitted", { ...of, type: "gate.admitted", commit: "x", on: "merge" }],
     ["merge.made", { ...of, type: "merge.made", merge }],
+    ["merge.unsigned", { ...of, type: "merge.unsigned", why: "no key" }],
     ["target.moved", { ...of, type: "target.moved", expected: "x", now: null }],
     ["snapshot.taken", { ...of, type: "snapshot.taken", ref: "r", commit: "c", left: 0 }],
+    ["ask.detached", { ...of, type: "ask.detached", ask: "nobody's" }],
   ];
   it.each(bodies)("leaves the phase as it is: %s", (_, body) => {
     const before = stateAt("working");
@@ -153,6 +155,141 @@ describe("a second end request", () => {
       why: "canceled",
       interrupt: true,
     });
+  });
+});
+
+describe("a round that is over", () => {
+  const over = {
+    ...of,
+    type: "round.ended",
+    outcome: "completed",
+    why: null,
+    text: "",
+    turns: 1,
+    usd: 0,
+    offset: 900,
+  } as const;
+
+  it("late, beside a message that was not taken, makes what was kept old", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.work("a");
+    d.command({ type: "tell", run: runId, task: "a", text: "one more thing" });
+    d.command({ type: "pause", run: runId, task: "a", interrupt: false });
+    w.endRound("a");
+    w.snapshot("a");
+    expect(attempt(d.state)?.phase).toEqual({ at: "idle", saved: true });
+    expect(attempt(after(d.state, over))?.phase).toEqual({ at: "idle", saved: false });
+  });
+
+  it("late, while its commit is proved, leaves the proof as it is", () => {
+    const before = stateAt("verifying");
+    expect(attempt(after(before, over))?.phase).toEqual(attempt(before)?.phase);
+    expect(attempt(after(before, over))?.rounds).toBe(2);
+  });
+});
+
+describe("what waits to go on", () => {
+  const message = (kind: MessageKind) =>
+    ({ ...of, type: "message.queued", uuid: "u", kind, text: "x" }) as const;
+  const returned = { ...of, type: "attempt.returned", why: "x" } as const;
+  const ended = (d: ReturnType<typeof drive>): ReturnType<typeof walk> => {
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    w.work("a");
+    w.endRound("a");
+    return w;
+  };
+
+  it("is kept where a snapshot was just taken, and not where one is still due", () => {
+    const d = drive();
+    const w = ended(d);
+    expect(attempt(after(d.state, message("fix")))?.phase).toEqual({ at: "idle", saved: false });
+    expect(attempt(after(d.state, returned))?.phase).toEqual({ at: "idle", saved: false });
+    w.snapshot("a");
+    expect(attempt(after(d.state, message("fix")))?.phase).toEqual({ at: "idle", saved: true });
+    expect(attempt(after(d.state, returned))?.phase).toEqual({ at: "idle", saved: true });
+  });
+
+  it("stays what it is while it waits: another message writes no file", () => {
+    const unsaved = after(stateAt("verified"), message("tell"));
+    expect(attempt(unsaved)?.phase).toEqual({ at: "idle", saved: false });
+    expect(attempt(after(unsaved, message("tell")))?.phase).toEqual({ at: "idle", saved: false });
+    const taken = { ...of, type: "snapshot.taken", ref: "r", commit: "c", left: 0 } as const;
+    const saved = after(unsaved, taken);
+    expect(attempt(saved)?.phase).toEqual({ at: "idle", saved: true });
+    expect(attempt(after(saved, message("tell"), returned))?.phase).toEqual({
+      at: "idle",
+      saved: true,
+    });
+    expect(attempt(after(unsaved, { ...taken, late: true }))).toMatchObject({
+      phase: { at: "idle", saved: false },
+      snapshots: 2,
+    });
+  });
+});
+
+describe("what a person said of a commit", () => {
+  const approved = { ...of, type: "attempt.approved", commit: "x", gateless: false } as const;
+
+  it("is forgotten with the next one that is proved", () => {
+    const unsigned = after(stateAt("verified"), { ...approved, unsigned: true });
+    expect(attempt(unsigned)).toMatchObject({ unsigned: true, phase: { approved: true } });
+    const next = after(unsigned, { ...of, type: "attempt.verified", head: head("b") });
+    expect(attempt(next)).toMatchObject({ unsigned: false, phase: { approved: false } });
+    expect(attempt(after(unsigned, approved))?.unsigned).toBe(false);
+  });
+
+  it("holds while a merge that can't be signed waits", () => {
+    const queued = after(
+      stateAt("verified"),
+      approved,
+      { ...of, type: "queue.entered", head: head("a") },
+      { ...of, type: "landing.started" },
+      { ...of, type: "merge.unsigned", why: "no key" },
+    );
+    expect(attempt(queued)?.phase).toEqual({ at: "verified", head: head("a"), approved: true });
+  });
+});
+
+describe("what a person said of a project", () => {
+  it("is added up", () => {
+    const trusted = (tree: string) => ({ type: "config.trusted", project: "/p", tree }) as const;
+    const state = after(
+      emptyState,
+      trusted("tree-1"),
+      { type: "gate.accepted", project: "/p", commands: ["test"] },
+      trusted("tree-2"),
+    );
+    expect(state.projects.get("/p")).toEqual({ gate: ["test"], trusted: ["tree-1", "tree-2"] });
+  });
+});
+
+describe("a question that is opened", () => {
+  const ask: Ask = {
+    id: "trust-1",
+    kind: "trust",
+    text: "?",
+    tool: null,
+    input: null,
+    rule: "tree-1",
+    commit: null,
+    openedAt: at,
+    deadlineAt: null,
+    answer: null,
+  };
+  const opened = { ...of, type: "ask.opened", ask, offset: null } as const;
+
+  it("ends a provisioning, whose next try has another key", () => {
+    const state = after(stateAt("provisioning"), opened);
+    expect(attempt(state)).toMatchObject({ phase: { at: "provisioning", try: 2 }, slot: false });
+  });
+
+  it("is the only one that a detachment marks", () => {
+    const two = after(stateAt("working"), opened, { ...opened, ask: { ...ask, id: "q" } });
+    const state = after(two, { ...of, type: "ask.detached", ask: "q" });
+    expect(attempt(state)?.asks).toEqual([ask, { ...ask, id: "q", detached: true }]);
   });
 });
 
@@ -212,9 +349,9 @@ describe("an edit", () => {
     const { tasks } = draft.run(runId);
     draft.setTask(runId, "a", { ...draft.task(runId, "a"), paused: false });
     expect(draft.run(runId).tasks).toBe(tasks);
-    draft.setProject("/p", { gate: ["a"] });
+    draft.setProject("/p", { gate: ["a"], trusted: [] });
     const { projects } = draft.state;
-    draft.setProject("/q", { gate: ["b"] });
+    draft.setProject("/q", { gate: ["b"], trusted: [] });
     expect(draft.state.projects).toBe(projects);
   });
 

@@ -2,9 +2,10 @@
 import { edit, type Edit } from "./edit.ts";
 import type { Event, EventBody, ProjectEvent, RunEvent, TaskEvent } from "../events.ts";
 import { evolveAttempt } from "./attempt.ts";
+import { unsaved } from "./round.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
-import type { Run, State, TaskState } from "../state.ts";
+import { type Run, type State, type TaskState, unknownProject } from "../state.ts";
 
 /** The state after one event. */
 export function evolve(state: State, event: Event): State {
@@ -25,7 +26,7 @@ export function fold(state: State, events: Iterable<Event>): State {
 export function apply(draft: Edit, event: EventBody, at: number): void {
   if (isRunEvent(event)) applyRun(draft, event, at);
   else if (isTaskEvent(event)) applyTask(draft, event, at);
-  else if (isProjectEvent(event)) draft.setProject(event.project, { gate: event.commands });
+  else if (isProjectEvent(event)) applyProject(draft, event);
   else evolveAttempt(draft, event, at);
 }
 
@@ -48,7 +49,14 @@ function isTaskEvent(event: EventBody): event is TaskEvent {
   return event.type.startsWith("task.");
 }
 function isProjectEvent(event: EventBody): event is ProjectEvent {
-  return event.type === "gate.accepted";
+  return event.type === "gate.accepted" || event.type === "config.trusted";
+}
+
+function applyProject(draft: Edit, event: ProjectEvent): void {
+  const project = draft.state.projects.get(event.project) ?? unknownProject;
+  if (event.type === "gate.accepted")
+    draft.setProject(event.project, { ...project, gate: event.commands });
+  else draft.setProject(event.project, { ...project, trusted: [...project.trusted, event.tree] });
 }
 
 function applyRun(draft: Edit, event: RunEvent, at: number): void {
@@ -84,6 +92,8 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
       return;
     case "run.resumed":
       draft.setRun({ ...draft.run(event.run), paused: false });
+      for (const { id, run } of draft.state.attempts.values())
+        if (run === event.run) goOn(draft, id);
       return;
     case "run.attended":
       draft.setRun({ ...draft.run(event.run), attended: true });
@@ -124,6 +134,12 @@ function releaseSlot(draft: Edit, att: AttemptId): void {
     draft.setAttempt({ ...attempt, slot: false });
 }
 
+/** Whoever paused it may have worked in its worktree meanwhile. */
+function goOn(draft: Edit, att: AttemptId): void {
+  const attempt = draft.attempt(att);
+  draft.setAttempt({ ...attempt, phase: unsaved(attempt.phase) });
+}
+
 function applyTask(draft: Edit, event: TaskEvent, at: number): void {
   if (event.type === "task.added") {
     draft.setTask(event.run, event.task, {
@@ -148,6 +164,7 @@ function applyTask(draft: Edit, event: TaskEvent, at: number): void {
       return;
     case "task.resumed":
       draft.setTask(event.run, event.task, { ...task, paused: false });
+      if (task.state.is === "active") goOn(draft, task.state.attempt);
       return;
     case "task.deferred":
       draft.setTask(event.run, event.task, {

@@ -38,6 +38,10 @@ export function evolveQueue(a: Attempt, event: GateOrQueue, at: number): Attempt
       return step(a, { is: "merging" });
     case "merge.made":
       return step(a, { is: "gating", merge: event.merge, admitted: false });
+    case "merge.unsigned":
+      return a.phase.at === "queued"
+        ? { ...a, phase: { at: "verified", head: a.phase.head, approved: true } }
+        : a;
     case "merge.conflicted":
       return { ...a, conflicts: a.conflicts + 1 };
     case "merge.verified": {

@@ -35,7 +35,7 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         mail: [...a.mail, message],
         seedUsed: a.seedUsed + 1,
         slot: a.slot && stays,
-        phase: stays ? a.phase : { at: "idle" },
+        phase: stays ? a.phase : idle(a.phase),
         fixes: a.fixes + (event.kind === "fix" ? 1 : 0),
         reminders: a.reminders + (event.kind === "commit" ? 1 : 0),
       };
@@ -83,6 +83,11 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
           ask.id === event.ask ? { ...ask, answer: event.answer } : ask,
         ),
       };
+    case "ask.detached":
+      return {
+        ...a,
+        asks: a.asks.map((ask): Ask => (ask.id === event.ask ? { ...ask, detached: true } : ask)),
+      };
     case "ask.closed":
     case "ask.withdrawn":
       return { ...a, asks: a.asks.filter((ask) => ask.id !== event.ask) };
@@ -97,9 +102,9 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
  */
 function roundEnded({ phase, mail }: Attempt): Phase {
   const another = phase.at === "idle" && mail.length > 0 && mail.every(({ taken }) => taken);
-  return phase.at === "working" || phase.at === "settling" || another
-    ? { at: "settling", step: "snapshot", committed: false }
-    : phase;
+  if (phase.at === "working" || phase.at === "settling" || another)
+    return { at: "settling", step: "snapshot", committed: false };
+  return unsaved(phase);
 }
 
 /** True where a message joins what is going on; else it starts another round and whatever was being proved is dropped. */
@@ -114,9 +119,12 @@ function opened(a: Attempt, ask: Ask, offset: number | null, at: number): Attemp
   return {
     ...a,
     asks: [...a.asks, ask],
+    questions: a.questions + (ask.tool === null ? 1 : 0),
     offset: offset ?? a.offset,
     workedMs: waits ? worked(a, at) : a.workedMs,
     slot: a.slot && !waits,
+    // Provisioning that ends in a question is tried anew.
+    phase: a.phase.at === "provisioning" ? { ...a.phase, try: a.phase.try + 1 } : a.phase,
   };
 }
 
@@ -133,8 +141,20 @@ function exited(a: Attempt, at: number): Attempt {
     slot: a.phase.at === "working" ? false : a.slot,
     workedMs: worked(a, at),
     mail: a.mail.map((m) => ({ ...m, taken: false })),
-    phase: a.phase.at === "working" ? { at: "idle" } : a.phase,
+    phase: a.phase.at === "working" ? idle(a.phase) : a.phase,
   };
+}
+
+/** After a wait a person may have changed what is there. */
+export function unsaved(phase: Phase): Phase {
+  return phase.at === "idle" ? { at: "idle", saved: false } : phase;
+}
+
+/** Waiting to go on: what a round or a person may have changed since the last snapshot is not in one yet. */
+export function idle(from: Phase): Phase {
+  const saved =
+    from.at === "idle" ? from.saved : from.at === "settling" && from.step !== "snapshot";
+  return { at: "idle", saved };
 }
 
 export function worked(a: Attempt, at: number): number {

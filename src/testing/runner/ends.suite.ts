@@ -43,7 +43,7 @@ export function describeEnds(test: Case): void {
     expect(await second.next("round_ended")).toMatchObject({ failure: null, text: "two and more" });
   });
 
-  test("is killed in the middle, resumed, and told its messages again", async ({ place }) => {
+  test("is killed in the middle, resumed, and told its messages again (F3)", async ({ place }) => {
     writeScript(place, "wait.sh", wait);
     const first = await place.start();
     const text = prompt("Go.", [write("a.txt", "a"), bash("sh wait.sh"), say("end")]);
@@ -64,7 +64,7 @@ export function describeEnds(test: Case): void {
     expect(await second.next("round_ended")).toMatchObject({ failure: null, text: "end" });
   });
 
-  test("takes what it left behind with it", async ({ place }) => {
+  test("takes what it left behind with it (F25)", async ({ place }) => {
     // Back only once it is the sleep that it is looked for as: a fork is not yet what it becomes.
     const become =
       'i=0; until [ "$(cat /proc/$!/comm)" = sleep ] || [ $i -gt 500 ]; do i=$((i + 1)); sleep 0.01; done';
@@ -90,7 +90,7 @@ export function describeEnds(test: Case): void {
     expect(await session.next("exited")).toMatchObject({ code: 1 });
   });
 
-  test("refuses a second process of a session, and a folder that is not there", async ({
+  test("refuses a second process of a session, and a folder that is not there (F41)", async ({
     place,
   }) => {
     await place.start();

@@ -49,7 +49,7 @@ const apiCases: readonly { readonly where: string; readonly cases: readonly ApiC
 /** Failures of the API. */
 export function describeApiFailures(test: Case): void {
   test.for(apiCases)(
-    "tells of all that goes wrong with the API $where, and lives on",
+    "tells of all that goes wrong with the API $where, and lives on (F22)",
     async ({ cases }, { place }) => {
       const session = await place.start();
       for (const { what, step, failure, retries } of cases) {
@@ -67,7 +67,7 @@ export function describeApiFailures(test: Case): void {
     },
   );
 
-  test("knows from a subscription's limit when to come back", async ({ place }) => {
+  test("knows from a subscription's limit when to come back (F19)", async ({ place }) => {
     const at = 4_000_000_000;
     const headers = {
       "anthropic-ratelimit-unified-status": "rejected",
@@ -77,6 +77,7 @@ export function describeApiFailures(test: Case): void {
     const given: SessionEnvironment = {
       env: { ...place.given.env, CLAUDE_CODE_OAUTH_TOKEN: "sk-ant-oat01-dummy" },
       apiKey: null,
+      configDir: null,
     };
     const session = await place.start(place.launch(), given);
     await session.say(prompt("Go.", [{ status: 429, headers }, say("never")]));
@@ -90,7 +91,7 @@ export function describeApiFailures(test: Case): void {
     });
   });
 
-  test("stops soon while the API says nothing at all", async ({ place }) => {
+  test("stops soon while the API says nothing at all (F23)", async ({ place }) => {
     const session = await place.start();
     await session.say(prompt("Go.", [{ hang: "headers" }, say("never")]));
     await session.next("ready");
@@ -104,7 +105,11 @@ export function describeApiFailures(test: Case): void {
   });
 
   test("says without a login that it needs one", async ({ place }) => {
-    const session = await place.start(place.launch(), { env: place.given.env, apiKey: null });
+    const session = await place.start(place.launch(), {
+      env: place.given.env,
+      apiKey: null,
+      configDir: null,
+    });
     await session.say(prompt("Go.", [say("never")]));
     expect(await session.next("round_ended")).toMatchObject({
       failure: { is: "credentials", detail: expect.stringContaining("Not logged in") },

@@ -65,7 +65,7 @@ export async function openPlace(setup: RunnerSetup): Promise<Place> {
   for (const folder of [repo, join(dir, "home")]) mkdirSync(folder);
   const model = await startModel();
   const att: AttemptId = `att_t${process.pid}x${(places++).toString(36)}_1`;
-  const given: SessionEnvironment = { env: environmentOf(dir, model.url), apiKey };
+  const given: SessionEnvironment = { env: environmentOf(dir, model.url), apiKey, configDir: null };
   const sessions = new Set<Session>();
   const git = async (...args: readonly string[]): Promise<string> => {
     const done = await run({
@@ -128,6 +128,7 @@ function launcher(
     session,
     resume: false,
     model: "claude-opus-5-5",
+    profile: "isolated",
     tools: [...defaultTools],
     permissions: { ...rules, deny: [] },
     instructions: "",

@@ -79,6 +79,7 @@ function randomTask(
     },
     paths: r.chance(0.2) ? ["src/**"] : null,
     artifacts: r.chance(0.2) ? ["docs/a.md"] : [],
+    profile: r.chance(0.1) ? "project" : "isolated",
     permissions: {
       allow: [],
       ask: [],

@@ -78,6 +78,14 @@ export function live(h: Host, att: AttemptId): number {
   return (h.sessions.get(att) ?? []).filter(({ alive }) => alive).length;
 }
 
+/** Throws where a new round begins while the worktree holds what no snapshot does. */
+export function checkSaved({ truth, sessions }: Host, att: AttemptId): void {
+  const tree = truth.worktrees.get(att);
+  const works = sessions.get(att)?.some(({ alive, busy }) => alive && busy) === true;
+  if (tree !== undefined && !works && tree.saved < tree.writes)
+    throw new Error(`${att} begins a round before its work is in a snapshot`);
+}
+
 function start(h: Host, effect: Effect): void {
   const { truth } = h;
   switch (effect.do) {

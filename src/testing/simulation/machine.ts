@@ -11,7 +11,7 @@ import { spent } from "../../core/queries.ts";
 import { type Run, type State, emptyState } from "../../core/state.ts";
 import { type KeysOf, checkBounds, checkEvent, checkKeys } from "./check.ts";
 import { difference } from "./equal.ts";
-import { type Host, crash, host, live, perform } from "./host.ts";
+import { type Host, checkSaved, crash, host, live, perform } from "./host.ts";
 import type { Random } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Truth } from "./truth.ts";
@@ -149,6 +149,8 @@ function record(m: Machine, bodies: readonly EventBody[], byPerson: boolean): vo
     m.events.push(event);
     m.trace(`    #${event.seq} ${JSON.stringify(event)}`);
     checkEvent(before, m.state, event);
+    if (event.type === "round.admitted" && before.attempts.get(event.att)?.phase.at === "idle")
+      checkSaved(m.host, event.att);
     if (event.type === "attempt.approved" && byPerson)
       m.truth.approvals.set(`${event.run}/${event.task} ${event.commit}`, event.gateless);
     if (event.type === "run.settled") settle(m, before, event.run);

@@ -14,6 +14,8 @@ export function provision(truth: Truth, effect: Of<"provision">): Observed {
       throw new Error(`${att} starts without the commit of ${need.key}, which it needs`);
   if (truth.retired.has(att)) throw new Error(`${att} is retired while its worktree is being made`);
   const made = truth.worktrees.get(att);
+  if (spec.profile === "project" && !effect.trusted.includes(truth.config(spec.project)))
+    return { saw: "untrusted", tree: truth.config(spec.project), files: [".mcp.json"] };
   if (truth.fault(0.04))
     return {
       saw: "provision_failed",
@@ -81,13 +83,13 @@ export function commitLeftovers(truth: Truth, { att }: Of<"commit">): Observed |
   return { saw: "committed", head: { commit: tree.head, tree: truth.of(tree.head).tree } };
 }
 
-export function retire(truth: Truth, { att, attempt }: Of<"retire">): Observed {
+export function retire(truth: Truth, { att }: Of<"retire">): Observed {
   truth.retired.add(att);
   const tree = truth.worktrees.get(att);
   // As the host does: a last snapshot of its own, and without it nothing goes.
   if (tree !== undefined && truth.fault(0.1)) return { saw: "kept", why: "a large file" };
   if (tree !== undefined) tree.saved = tree.writes;
-  if (attempt.worktree !== null) truth.worktrees.delete(att);
+  truth.worktrees.delete(att); // Also one that was made before a crash and never recorded.
   return { saw: "retired", ref: tree === undefined ? null : "refs/muster/rescue/x" };
 }
 
@@ -116,8 +118,9 @@ export function gate(truth: Truth, { head, on, commands }: Of<"gate">): Observed
   return { saw: "gated", head, evidence, passed: evidence.every(({ exit }) => exit === 0) };
 }
 
-export function merge(truth: Truth, { att, spec, head }: Of<"merge">): Observed {
+export function merge(truth: Truth, { att, spec, head, unsigned }: Of<"merge">): Observed {
   const lane = truth.lane(spec);
+  if (!unsigned && truth.fault(0.03)) return { saw: "signing_failed", why: "the key is locked" };
   if (truth.fault(0.02)) return { saw: "target_missing", why: `no branch ${spec.target}` };
   if (truth.fault(0.1)) return { saw: "merge_conflicts", target: lane.head, paths: ["a.ts"] };
   if (truth.landings.some((landing) => landing.att === att))

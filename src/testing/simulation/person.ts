@@ -43,6 +43,7 @@ export function randomCommand(
     () => ({ type: "approve", run, task, gate: r.chance(0.3) }),
     () => ({ type: "reject", run, task, because: "not like this" }),
     () => ({ type: "attend", run }),
+    () => ({ type: "trust", project: "/project/.git", tree: r.uuid() }),
   ];
   return r.pick(all)();
 }

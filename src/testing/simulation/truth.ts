@@ -60,6 +60,8 @@ export interface Truth {
   readonly approvals: Map<string, boolean>;
   /** The gate that a person accepted for a project; null before that. */
   accepted(project: string): readonly string[] | null;
+  /** The tree hash of a project's own Claude configuration; now and then somebody changes it. */
+  config(project: string): string;
   /** Spends a fault with that probability. */
   fault(probability: number): boolean;
   lane(spec: TaskSpec): Lane;
@@ -74,6 +76,7 @@ const clean = { outside: [], missing: [], related: true, onTarget: false };
 export function truth(r: Random, faults: number): Truth {
   const lanes = new Map<string, Lane>();
   const trees = new Map<string, Sha>();
+  const configs = new Map<string, string>();
   let ids = 0;
   let changes = 0;
   const id = (): Sha => (++ids).toString(16).padStart(40, "0");
@@ -92,6 +95,12 @@ export function truth(r: Random, faults: number): Truth {
       if (self.faults <= 0 || !r.chance(probability)) return false;
       self.faults--;
       return true;
+    },
+    config(project) {
+      const known = configs.get(project);
+      const now = known === undefined || self.fault(0.1) ? id() : known;
+      configs.set(project, now);
+      return now;
     },
     lane(spec) {
       const key = laneOf(spec);

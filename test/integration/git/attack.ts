@@ -9,7 +9,8 @@ import { expect } from "vitest";
 import { changedFiles, diffText, log, readHead } from "../../../src/git/inspect.ts";
 import { mergeTree } from "../../../src/git/merge.ts";
 import { branchPrefix, resolve } from "../../../src/git/refs.ts";
-import { restoreSnapshot, snapshot } from "../../../src/git/snapshot.ts";
+import { restoreSnapshot } from "../../../src/git/restore.ts";
+import { snapshot } from "../../../src/git/snapshot.ts";
 import {
   addWorktree,
   listWorktrees,

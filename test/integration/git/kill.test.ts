@@ -92,7 +92,9 @@ async function landAndKill(
   };
 }
 
-test("a daemon killed while files move, with and without its git, recovers", async ({ skip }) => {
+test("a daemon killed while files move, with and without its git, recovers (F1)", async ({
+  skip,
+}) => {
   skip(process.platform !== "linux", "finds the git process in /proc");
   const { world, old, next } = await makeBig();
   await world.write("mine.txt", "untracked\n");

@@ -140,7 +140,7 @@ describe("a checkout in the way", () => {
     }
   });
 
-  test("unmerged entries and a held index.lock are told", async () => {
+  test("unmerged entries and a held index.lock are told (F13)", async () => {
     const scene = await makeScene();
     const lock = join(scene.world.root, ".git/index.lock");
     await writeFile(lock, "");
@@ -158,7 +158,7 @@ describe("a checkout in the way", () => {
     await expectTidy(scene);
   });
 
-  test("a branch that moves while its files do takes them back", async () => {
+  test("a branch that moves while its files do takes them back (F35)", async () => {
     const scene = await makeScene();
     const { world, old, next } = scene;
     await world.write("other.txt", "mine\n");

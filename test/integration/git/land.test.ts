@@ -7,7 +7,7 @@ import { makeWorld, put } from "./world.ts";
 import { before, expectLanded, makeScene } from "./landing.ts";
 
 describe("a branch that nobody has checked out", () => {
-  test("moves by compare-and-swap", async () => {
+  test("moves by compare-and-swap (F35)", async () => {
     const scene = await makeScene();
     await scene.world.git(["checkout", "-q", "-b", "elsewhere"]);
     expect(await scene.land()).toEqual({ landed: true, followed: null });
@@ -25,7 +25,7 @@ describe("a branch that nobody has checked out", () => {
     expect(await scene.land((path) => path === ours)).toEqual({ landed: true, followed: null });
   });
 
-  test("a branch that is gone has moved", async () => {
+  test("a branch that is gone has moved (F35)", async () => {
     const scene = await makeScene();
     await scene.world.git(["checkout", "-q", "-b", "elsewhere"]);
     await scene.world.git(["branch", "-q", "-D", "main"]);

@@ -34,7 +34,7 @@ describe("recovery", () => {
     expect(await recoverFollow(world.repo, record)).toEqual({ landed: true, followed: world.root });
   });
 
-  test("a checkout that was half written, one file cut and one gone, is completed", async () => {
+  test("a checkout that was half written, one file cut and one gone, is completed (F1)", async () => {
     const { scene, world, record } = await crash(async ({ world: { root, write } }) => {
       await write("added.txt", "added\n");
       await write("run.sh", "#!/b");
@@ -51,7 +51,7 @@ describe("recovery", () => {
     await expectTidy(scene);
   });
 
-  test("a crash between index and ref, and one after the ref, are completed", async () => {
+  test("a crash between index and ref, and one after the ref, are completed (F1)", async () => {
     for (const withRef of [false, true]) {
       const { world, record } = await crash(async ({ world: { git, root }, old, next }) => {
         await rm(join(root, ".git/index.lock"));
@@ -102,7 +102,7 @@ describe("recovery", () => {
     expect(await world.git(["rev-parse", "main"])).toBe(scene.old);
   });
 
-  test("a lock that is not ours stays, and recovery waits for later", async () => {
+  test("a lock that is not ours stays, and recovery waits for later (F13)", async () => {
     const { world, record } = await crash(async ({ world: { root } }) =>
       writeFile(join(root, ".git/index.lock"), "DIRC"),
     );

@@ -3,7 +3,8 @@ import { chmod, lstat, readFile, readlink, rm, stat, symlink, truncate } from "n
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readIgnored, restoreSnapshot } from "../../../src/git/snapshot.ts";
+import { restoreSnapshot } from "../../../src/git/restore.ts";
+import { readIgnored } from "../../../src/git/snapshot.ts";
 import { makeWorld, put } from "./world.ts";
 import { names, ref, show, take } from "./taking.ts";
 
@@ -28,7 +29,7 @@ describe("what stays out", () => {
     );
   });
 
-  test("a single untracked file over 50 MB stays out and is named, a tracked one does not", async () => {
+  test("a single untracked file over 50 MB stays out and is named, a tracked one does not (F34)", async () => {
     const world = await makeWorld({ "tracked.bin": "small" });
     const { record, place } = await world.addWorktree("att_1");
     await put(join(record.path, "huge\nname.bin"), "");
@@ -66,7 +67,7 @@ describe("what stays out", () => {
     expect(await show(world, taken.commit, "new.txt")).toBe("new\n");
   });
 
-  test("a repository made over the worktree's own .git is named as history that is not kept", async () => {
+  test("a repository made over the worktree's own .git is named as history that is not kept (F34)", async () => {
     const world = await makeWorld();
     const { record, place } = await world.addWorktree("att_1");
     await rm(join(record.path, ".git"));

@@ -15,7 +15,7 @@ import { openRepository } from "../../../src/git/git.ts";
 import { makeWorld, put } from "./world.ts";
 
 describe("adding", () => {
-  test("ten worktrees at once all get their files, their branch and their lock", async () => {
+  test("ten worktrees at once all get their files, their branch and their lock (F15)", async () => {
     const world = await makeWorld({ "a.txt": "one\n", "sub/run.sh": "#!/bin/sh\n" });
     await chmod(join(world.root, "sub/run.sh"), 0o755);
     const head = await world.commit("exec");
@@ -46,7 +46,7 @@ describe("adding", () => {
     );
   });
 
-  test("only one git adds a worktree at a time", async () => {
+  test("only one git adds a worktree at a time (F15)", async () => {
     const world = await makeWorld();
     const commit = await world.git(["rev-parse", "HEAD"]);
     const real = (await world.git(["--exec-path"])).concat("/git");
@@ -83,7 +83,7 @@ describe("adding", () => {
     expect(await readFile(join(record.path, "a.txt"), "utf8")).toBe("more\n");
   });
 
-  test("a checkout that was cut off is completed", async () => {
+  test("a checkout that was cut off is completed (F13)", async () => {
     const world = await makeWorld({ "a.txt": "one\n", "b.txt": "two\n" });
     const { record } = await world.addWorktree("att_1");
     await rm(join(record.gitDir, "index"));

@@ -40,7 +40,7 @@ describe("the ledger file", () => {
 });
 
 describe("the lock", () => {
-  it("is held once, and let go of", () => {
+  it("is held once, and let go of (F29)", () => {
     const lock = join(folder, "lock.db");
     const release = takeLock(lock);
     expect(() => takeLock(lock)).toThrow(/another muster daemon/);
@@ -48,7 +48,7 @@ describe("the lock", () => {
     takeLock(lock)();
   });
 
-  it("ends with a process that is killed", async () => {
+  it("ends with a process that is killed (F29)", async () => {
     const lock = join(folder, "killed.db");
     const script = `import { takeLock } from ${JSON.stringify(join(import.meta.dirname, "../../../src/ledger/lock.ts"))}; takeLock(${JSON.stringify(lock)}); console.log("held"); setInterval(() => {}, 1000);`;
     const holder = spawn(process.execPath, ["--input-type=module", "-e", script], {

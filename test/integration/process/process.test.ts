@@ -74,7 +74,7 @@ describe("identity", () => {
     expect(identity && signal(identity, "SIGTERM")).toBe(false);
   });
 
-  it("takes another start time or another boot for another process", () => {
+  it("takes another start time or another boot for another process (F7, F27)", () => {
     const own = readIdentity(process.pid);
     expect(own).toBeDefined();
     if (own === undefined) return;
@@ -186,7 +186,7 @@ describe("ending", () => {
     expect(await awaitGone(identity, 100)).toBe(true);
   });
 
-  it("sweeps children in sessions of their own by their tag, and spares others", async () => {
+  it("sweeps children in sessions of their own by their tag, and spares others (F25)", async () => {
     const tag = `MUSTER_ATTEMPT=att_sweep_${process.pid}`;
     const [name, value] = tag.split("=") as [string, string];
     execFileSync(
@@ -204,7 +204,7 @@ describe("ending", () => {
 });
 
 describe("follow", () => {
-  it("gives whole lines with their ends, torn ones once they are whole, and U+2028 inside", async () => {
+  it("gives whole lines with their ends, torn ones once they are whole, and U+2028 inside (F39)", async () => {
     const path = join(folder, "lines");
     writeFileSync(path, "one\ntw");
     const seen: [string, number][] = [];

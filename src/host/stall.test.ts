@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import type { AgentEvent } from "../core/runner.ts";
+import { type Silence, watchStalls } from "./stall.ts";
+
+const limits = { startMs: 10, modelMs: 300, toolMs: 100 };
+const at = { offset: 0 };
+const taken: AgentEvent = { ...at, is: "taken", uuid: "00000000-0000-4000-a000-000000000000" };
+const tool: AgentEvent = { ...at, is: "used_tool", tool: "Bash", text: "make" };
+const toolDone: AgentEvent = { ...at, is: "tool_done" };
+const alive: AgentEvent = { ...at, is: "alive" };
+const over: AgentEvent = { ...at, is: "round_ended", failure: null, text: "", usd: 0 };
+const state = (is: "running" | "requires_action" | "idle"): AgentEvent => ({
+  ...at,
+  is: "state",
+  state: is,
+});
+
+/** What is told at `now` after these events, each a millisecond after the one before. */
+function told(events: readonly AgentEvent[], now: number): Silence | undefined {
+  const watch = watchStalls(limits, 0);
+  for (const [i, event] of events.entries()) watch.saw(event, i);
+  return watch.look(now);
+}
+
+test.each<[string, readonly AgentEvent[], number, Silence["during"]]>([
+  ["a start that says nothing", [], 10, "start"],
+  ["a model that does not answer", [taken], 300, "model"],
+  ["a tool that does not end", [taken, tool], 101, "tool"],
+  ["a model after its tool", [taken, tool, toolDone], 302, "model"],
+])("%s is told when its own limit is over, and not before (F23)", (_, events, limit, during) => {
+  expect(told(events, limit - 1)).toBeUndefined();
+  expect(told(events, limit)).toMatchObject({ during });
+});
+
+test("silence counts from the last line, whatever it says, and is told once until the next one (F23)", () => {
+  const watch = watchStalls(limits, 0);
+  watch.saw(taken, 0);
+  watch.saw(alive, 250);
+  expect(watch.look(300)).toBeUndefined();
+  expect(watch.look(550)).toEqual({ silentMs: 300, during: "model" });
+  expect(watch.look(900)).toBeUndefined();
+  watch.saw(alive, 1_000);
+  expect(watch.look(1_300)).toEqual({ silentMs: 300, during: "model" });
+});
+
+test("a wait for a person, an idle session and an announced back-off are no silence (F23)", () => {
+  expect(told([taken, state("requires_action")], 100_000)).toBeUndefined();
+  expect(told([taken, state("idle")], 100_000)).toBeUndefined();
+  expect(told([taken, over], 100_000)).toBeUndefined();
+  const retrying: AgentEvent = { ...at, is: "retrying", status: 529, delayMs: 5_000, attempt: 1 };
+  expect(told([taken, retrying], 5_000)).toBeUndefined();
+  expect(told([taken, retrying], 5_301)).toMatchObject({ silentMs: 300 });
+});

@@ -1,0 +1,56 @@
+/** Taking a worktree away: nothing of it is deleted before a ref holds it, and it is looked at twice, here and in the trash. */
+import type { Repository } from "../git/git.ts";
+import { readRef } from "../git/refs.ts";
+import type { Place } from "../git/registration.ts";
+import { type Snapshot, type SnapshotRequest, snapshot, snapshotMoved } from "../git/snapshot.ts";
+import { deleteTrash, retireWorktree } from "../git/worktree.ts";
+import { userOf } from "../process/folder.ts";
+import { type Host, trashDir } from "./context.ts";
+
+export type TakenAway = { readonly ref: string } | { readonly why: string };
+
+/**
+ * Snapshot, rename into the trash, another look there, then the registration and the files. Where anything is not held by the ref, or
+ * a process uses the folder by then, it is where it was and `why` says so. The caller has looked for such a process before.
+ */
+export async function takeAway(
+  host: Host,
+  repo: Repository,
+  place: Place,
+  request: SnapshotRequest,
+): Promise<TakenAway> {
+  const { ref } = request;
+  const taken = await snapshot(repo, place, request);
+  const missing = await notHeld(repo, taken);
+  if (missing !== undefined) return { why: missing };
+  let why = "the trash is on another file system";
+  const retired = await retireWorktree(repo, place, trashDir(host), async (moved) => {
+    const again = userOf(moved.worktree);
+    const found = again ?? (await notHeld(repo, await snapshotMoved(repo, moved, request, taken)));
+    why = found ?? why;
+    return found === undefined;
+  });
+  if (!retired.retired) return { why };
+  if (retired.trash !== null) await deleteTrash(retired.trash);
+  if (retired.metadata !== null) await deleteTrash(retired.metadata);
+  return { ref };
+}
+
+async function notHeld(
+  repo: Repository,
+  { left, ref, commit }: Snapshot,
+): Promise<string | undefined> {
+  const [first] = left;
+  if (first !== undefined) {
+    const more = left.length === 1 ? "" : ` and ${left.length - 1} more`;
+    return `${first.path}${more} can't be kept in a snapshot (${reasons[first.why]})`;
+  }
+  return (await readRef(repo, ref)) === commit ? undefined : `${ref} does not hold the snapshot`;
+}
+
+const reasons = {
+  too_large: "a file over 50 MB",
+  over_budget: "over 50 MB of ignored files, or 500 MB of untracked ones",
+  unreadable: "it can't be read",
+  nested_history: "the history of a repository inside that is too large",
+} as const satisfies Record<Snapshot["left"][number]["why"], string>;

@@ -1,0 +1,60 @@
+/** Clocks that jump: the engine with a wall clock that the test sets, beside the monotonic one as it is. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { memoryLedger } from "../../src/testing/memory-ledger.ts";
+import { evidence } from "../../src/testing/walk.ts";
+import { type Driven, driven } from "./engine.ts";
+
+const hourMs = 60 * 60_000;
+let jumpMs = 0;
+let d: Driven;
+
+beforeEach(async () => {
+  jumpMs = 0;
+  d = driven(memoryLedger(), () => Date.now() + jumpMs);
+  await d.engine.start();
+});
+afterEach(() => d.engine.stop());
+
+/** An input that changes nothing by itself. */
+const attend = () => d.engine.command({ type: "attend", run: "run_a" });
+
+test("eight hours of sleep in the middle of a round are no work, and end nothing (F8)", async () => {
+  await d.work();
+  jumpMs += 8 * hourMs;
+  await attend();
+  expect(d.attempt().phase.at).toBe("working");
+  await d.commit("a");
+  expect(d.attempt().phase.at).toBe("verifying");
+  expect(d.attempt().workedMs).toBeLessThan(60_000);
+});
+
+test("a round whose end is the first news after a sleep has not worked through it (F8)", async () => {
+  await d.work();
+  jumpMs += 8 * hourMs;
+  await d.commit("a");
+  const gate = d.due().find((effect) => effect.do === "gate");
+  if (gate === undefined) throw new Error("its gate is due");
+  const red = evidence(gate.head, { exit: 1 });
+  await d.see({ saw: "gated", head: gate.head, evidence: [red], passed: false });
+  // The red gate goes back to the session, which has nearly all of its minutes left.
+  expect(d.attempt().phase.at).not.toBe("ending");
+  expect(d.attempt().workedMs).toBeLessThan(60_000);
+});
+
+test("a clock that is set forward by an hour times nothing out (F9)", async () => {
+  await d.work();
+  jumpMs += hourMs;
+  await attend();
+  expect(d.attempt().phase.at).toBe("working");
+  await d.commit("a");
+  expect(d.attempt().workedMs).toBeLessThan(60_000);
+});
+
+test("a clock that is set back by an hour makes no wait longer (F9)", async () => {
+  await d.work();
+  jumpMs -= hourMs;
+  await d.see({ saw: "session_exited", n: 1, code: 137, signal: null, why: "killed" });
+  expect(d.attempt().park?.reason).toBe("backoff");
+  // Two seconds, and up to a quarter of it.
+  await expect.poll(() => d.attempt().park, { timeout: 4_000 }).toBeNull();
+});

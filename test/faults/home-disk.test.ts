@@ -1,0 +1,56 @@
+/** No space left where muster keeps its things: under everything, or under its sessions alone. */
+import { join } from "node:path";
+import { type TestContext, afterEach, expect, test } from "vitest";
+import { prompt } from "../../src/testing/model/behaviors.ts";
+import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
+import { type World, hold, openWorld, statesOf, taskOf } from "../e2e/harness.ts";
+import { type SmallDisk, smallDisk } from "./tmpfs.ts";
+
+let world: World;
+afterEach(() => world.close());
+
+/** Several back-offs of what crashes. */
+const fullMs = 8_000;
+
+/** A run whose only session goes on writing, on a disk at `below` the home that is full from the middle of its round on. */
+async function runOnFullDisk(
+  context: TestContext,
+  below: string,
+  then: (run: string, disk: SmallDisk) => Promise<void>,
+): Promise<void> {
+  world = await openWorld();
+  const disk = await smallDisk(context, 24 * 1024 * 1024, join(world.state, below));
+  try {
+    const files = [1, 2, 3].map((n) => write(`${n}.txt`, `good ${"x".repeat(3_000)}\n`));
+    const steps = [bash(hold("a")), ...files, commit("Add them"), say("Done.")];
+    const task = { id: "a", prompt: prompt("Add them.", steps), permissions: { allow: ["Bash"] } };
+    const run = await world.start(world.plan([task]));
+    await world.held("a");
+    disk.fill();
+    world.letGo("a");
+    await then(run, disk);
+  } finally {
+    disk.free();
+    await world.muster(["host", "stop", "--sessions"]);
+    await disk.unmount();
+  }
+}
+
+test("a session on a full disk fails nothing, and lands once there is space (F11)", async (context) => {
+  await runOnFullDisk(context, ".", async (run, disk) => {
+    await new Promise((resolve) => setTimeout(resolve, fullMs));
+    expect(taskOf(await world.api.run(run), "a").landed).toBeNull();
+    disk.free();
+    const detail = await world.settled(run);
+    expect(statesOf(detail)).toEqual({ a: "landed" });
+    expect(taskOf(detail, "a").attempts).toBe(1);
+    expect((await world.git("show", "main:3.txt")).length).toBe("good ".length + 3_000);
+  });
+});
+
+test.fails("a session that has no space for its stream is parked for that, and has not crashed (F11)", async (context) => {
+  await runOnFullDisk(context, "attempts", async (run) => {
+    const parked = await world.until(run, (now) => taskOf(now, "a").state === "parked", 20_000);
+    expect(taskOf(parked, "a").reason).toBe("disk");
+  });
+});

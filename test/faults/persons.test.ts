@@ -1,0 +1,215 @@
+/** A person works in the same place: in a worktree, on the target, in the plan, with git's own cleaning. */
+import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
+import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
+import { type World, gateScript, hold, openWorld, statesOf, taskOf } from "../e2e/harness.ts";
+
+let world: World;
+afterEach(() => world.close());
+
+/** A task whose session waits in the middle of its round. */
+function held(id: string, more: Readonly<Record<string, unknown>> = {}) {
+  const steps = [write(`${id}.txt`, "good\n"), bash(hold(id)), commit(`Add ${id}`), say("Done.")];
+  return { id, prompt: prompt(`Add ${id}.`, steps), permissions: { allow: ["Bash"] }, ...more };
+}
+
+async function worktreeOf(run: string, id: string): Promise<string> {
+  const detail = await world.until(run, (now) => taskOf(now, id).worktree !== null);
+  return taskOf(detail, id).worktree ?? "";
+}
+
+/** A repository whose gate waits for the test, once for each flag. */
+const heldGate = (): Promise<World> =>
+  openWorld({ files: { "test.sh": `${hold("gate")}\n${gateScript}` } });
+
+test("what a person edits in a worktree during a round lands with it, and what they edit after it is kept (F31)", async () => {
+  world = await heldGate();
+  const run = await world.start(world.plan([held("a")]));
+  await world.held("a");
+  const worktree = await worktreeOf(run, "a");
+  writeFileSync(join(worktree, "mine.md"), "a person's, in the round\n");
+  world.letGo("a");
+  await world.held("gate");
+  writeFileSync(join(worktree, "late.md"), "a person's, behind it\n");
+  world.letGo("gate");
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+  expect(await world.git("show", "main:mine.md")).toBe("a person's, in the round");
+  expect(await world.git("ls-tree", "--name-only", "main", "late.md")).toBe("");
+  const [newest = ""] = (
+    await world.git(
+      "for-each-ref",
+      "--sort=-version:refname",
+      "--format=%(refname)",
+      "refs/muster/attempts",
+    )
+  ).split("\n");
+  expect(await world.git("show", `${newest}:late.md`)).toBe("a person's, behind it");
+});
+
+test("a worktree that a person deletes is told, and its branch, what was kept and the other tasks are not touched (F32)", async () => {
+  world = await openWorld();
+  const first = [write("a.txt", "good\n"), commit("First"), say("Half way.")];
+  const more = { match: "more", steps: [bash(hold("a")), say("Done.")] };
+  const task = {
+    id: "a",
+    prompt: prompt("Add a.", first, [more]),
+    approval: "required",
+    permissions: { allow: ["Bash"] },
+  };
+  const other = { id: "b", prompt: writeAndCommit({ "b.txt": "good\n" }, "Add b") };
+  const run = await world.start(world.plan([task, other]));
+  const asking = await world.until(run, (now) => taskOf(now, "a").state === "asking");
+  const { head, branch, worktree } = taskOf(asking, "a");
+  await world.command({ type: "tell", run, task: "a", text: "more" });
+  await world.held("a");
+  rmSync(worktree ?? "", { recursive: true });
+  world.letGo("a");
+  const detail = await world.until(
+    run,
+    (now) => taskOf(now, "a").reason === "backoff" && taskOf(now, "b").state === "landed",
+  );
+  expect(detail.tasks[0]?.detail).toContain(worktree);
+  expect(await world.git("rev-parse", branch ?? "")).toBe(head);
+  const kept = await world.git("for-each-ref", "--contains", head ?? "", "refs/muster/attempts");
+  expect(kept).not.toBe("");
+  await world.command({ type: "stop", run, task: null });
+  expect(statesOf(await world.settled(run))).toEqual({ a: "canceled", b: "landed" });
+  expect(await world.git("rev-parse", branch ?? "")).toBe(head);
+});
+
+test.fails("a landing that waits for a person outlives their `git gc` (F33)", async () => {
+  world = await openWorld({ files: { "line.md": "start\n" } });
+  writeFileSync(join(world.repo, "line.md"), "mine\n");
+  const task = { id: "a", prompt: writeAndCommit({ "line.md": "from a\n" }, "Change line") };
+  const run = await world.start(world.plan([task]));
+  await world.until(run, (now) => taskOf(now, "a").reason === "checkout");
+  await world.git("reflog", "expire", "--expire=now", "--all");
+  await world.git("gc", "-q", "--prune=now");
+  await world.git("worktree", "prune", "--expire=now");
+  await world.git("checkout", "-q", "line.md");
+  await world.command({ type: "resume", run, task: null, usd: null, ...world.caller });
+  const detail = await world.until(run, (now) => now.settled, 6_000);
+  expect(statesOf(detail)).toEqual({ a: "landed" });
+});
+
+test("a target that a person moves while the landing is tested gets the task on top of it (F35)", async () => {
+  world = await openWorld({
+    files: { "test.sh": `[ -e a.txt ] && ${hold("gate")}\n${gateScript}` },
+  });
+  const run = await world.start(world.plan([held("a")]));
+  await world.held("a");
+  writeFileSync(join(world.repo, "mine.md"), "mine\n");
+  await world.git("add", "mine.md");
+  await world.git("commit", "-q", "-m", "mine");
+  const mine = await world.git("rev-parse", "HEAD");
+  world.letGo("a");
+  await world.held("gate");
+  writeFileSync(join(world.repo, "other.md"), "mine too\n");
+  await world.git("add", "other.md");
+  await world.git("commit", "-q", "-m", "mine too");
+  const later = await world.git("rev-parse", "HEAD");
+  world.letGo("gate");
+  const detail = await world.settled(run);
+  const { landed, head } = taskOf(detail, "a");
+  expect(await world.git("rev-parse", `${landed}^1`)).toBe(later);
+  for (const commit of [mine, later, head ?? ""])
+    expect(await world.git("merge-base", "--is-ancestor", commit, "main")).toBe("");
+});
+
+test("a target that was pushed over by another history is left as it is, and the task asks (F35)", async () => {
+  world = await openWorld();
+  await world.git("checkout", "-q", "-b", "elsewhere");
+  const run = await world.start(world.plan([held("a")], { target: "main" }));
+  await world.held("a");
+  const other = await world.git("commit-tree", "HEAD^{tree}", "-m", "another history");
+  await world.git("update-ref", "refs/heads/main", other);
+  world.letGo("a");
+  const asking = await world.until(run, (now) => taskOf(now, "a").state === "asking");
+  expect(taskOf(asking, "a").asking).toMatchObject({ kind: "conflict", deadline: null });
+  expect(await world.git("rev-parse", "main")).toBe(other);
+  await world.git("update-ref", "-d", "refs/heads/main");
+  await world.command({ type: "tell", run, task: "a", text: "Try again." });
+  const again = await world.until(
+    run,
+    (now) => taskOf(now, "a").asking?.text.includes("is gone") === true,
+  );
+  expect(taskOf(again, "a").head).toBe(taskOf(asking, "a").head);
+});
+
+test("a plan that is changed while it runs changes nothing of the run (F38)", async () => {
+  world = await openWorld();
+  const second = { id: "b", needs: ["a"], prompt: writeAndCommit({ "b.txt": "good\n" }, "Add b") };
+  const path = world.plan([held("a"), second], {}, "changing");
+  const run = await world.start(path);
+  await world.held("a");
+  const nonsense = { id: "b", needs: ["a"], prompt: writeAndCommit({ "c.txt": "bad\n" }, "Add c") };
+  world.plan([held("a"), nonsense], { defaults: { gate: "false" } }, "changing");
+  world.letGo("a");
+  await world.until(run, (now) => taskOf(now, "a").state === "landed");
+  rmSync(path);
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed", b: "landed" });
+  expect(await world.git("ls-tree", "--name-only", "main", "b.txt", "c.txt")).toBe("b.txt");
+});
+
+const fails = (id: string, status: number, headers: Record<string, string> = {}) => ({
+  id,
+  prompt: prompt(`Add ${id}.`, [
+    write(`${id}.txt`, "good\n"),
+    { status, headers, times: 1 },
+    commit(`Add ${id}`),
+    say("Done."),
+  ]),
+});
+
+test("tasks whose credentials are refused all wait, and one word of a person brings all of them back (F46)", async () => {
+  world = await openWorld({ real: true });
+  world.model.force({ status: 403, times: 1_000 });
+  const tasks = ["a", "b"].map((id) => ({
+    id,
+    prompt: writeAndCommit({ [`${id}.txt`]: "good\n" }, `Add ${id}`),
+  }));
+  const { code, stdout } = await world.muster(["run", "--json", world.plan(tasks)]);
+  const { run } = JSON.parse(stdout);
+  expect([code, run.state]).toEqual([3, "needs_attention"]);
+  for (const { id } of tasks)
+    expect(taskOf({ run }, id)).toMatchObject({ state: "parked", reason: "credentials" });
+  world.model.reset();
+  expect((await world.muster(["resume", run.id])).code).toBe(0);
+  expect(statesOf(await world.settled(run.id))).toEqual({ a: "landed", b: "landed" });
+});
+
+test("an answer of 429 that says when to come back is waited for, and nothing of it is a failure (F18)", async () => {
+  world = await openWorld({ real: true });
+  const run = await world.start(world.plan([fails("a", 429, { "retry-after": "1" })]));
+  expect(taskOf(await world.settled(run), "a")).toMatchObject({ state: "landed", attempts: 1 });
+  const events = await world.events(run, ({ type }) => type === "run.settled");
+  expect(
+    events.filter(({ type }) => type === "attempt.parked" || type === "session.exited").length,
+  ).toBeLessThanOrEqual(1);
+});
+
+test.fails("a session whose transcript lost its content begins anew (F7, F39)", async () => {
+  world = await openWorld({ real: true });
+  const run = await world.start(world.plan([held("a")]));
+  await world.held("a");
+  await world.until(run, ({ run: { tasks } }) => tasks[0]?.state === "working");
+  const [session] = (await world.api.host()).sessions;
+  const att = readdirSync(join(world.state, "attempts"))[0] ?? "";
+  const path = join(
+    world.state,
+    "attempts",
+    att,
+    "cfg",
+    "projects",
+    att,
+    `${session?.session}.jsonl`,
+  );
+  expect(existsSync(path)).toBe(true);
+  process.kill(session?.pid ?? 0, "SIGKILL");
+  truncateSync(path, 20);
+  world.letGo("a");
+  const seen = await world.events(run, ({ type }) => type === "round.ended");
+  expect(seen.at(-1)).toMatchObject({ outcome: "completed", why: null });
+});

@@ -1,0 +1,84 @@
+/** The second look: what a worktree holds once it lies in the trash, before anything of it is deleted. */
+import { existsSync } from "node:fs";
+import { readFile, readdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { snapshotMoved } from "../../../src/git/snapshot.ts";
+import { retireWorktree } from "../../../src/git/worktree.ts";
+import { ref, show, take } from "./taking.ts";
+import { makeWorld, put } from "./world.ts";
+
+const request = { ref, message: "last" };
+
+test("what was written between snapshot and rename is in a snapshot of its own", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  await put(join(record.path, "before.txt"), "before\n");
+  const taken = await take(world, place);
+  await put(join(record.path, "after.txt"), "after\n");
+  await put(join(record.path, "before.txt"), "BEFORE\n");
+  await world.git(["add", "after.txt"], { cwd: record.path });
+  const looked: string[] = [];
+  const done = await retireWorktree(world.repo, place, join(world.dir, "trash"), async (moved) => {
+    expect(existsSync(record.path)).toBe(false);
+    const again = await snapshotMoved(world.repo, moved, request, taken);
+    expect(again.commit).not.toBe(taken.commit);
+    expect(await snapshotMoved(world.repo, moved, request, again)).toBe(again);
+    looked.push(again.commit);
+    return true;
+  });
+  expect(done.retired).toBe(true);
+  expect([await world.git(["rev-parse", ref])]).toEqual(looked);
+  expect(await show(world, ref, "after.txt")).toBe("after\n");
+  expect(await show(world, ref, "before.txt")).toBe("BEFORE\n");
+  // The first one stays reachable.
+  expect((await world.tryGit(["merge-base", "--is-ancestor", taken.commit, ref])).code).toBe(0);
+});
+
+test("nothing new is taken where nothing has changed, but for a ref that someone moved", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  await put(join(record.path, "new.txt"), "x\n");
+  const taken = await take(world, place);
+  expect(await snapshotMoved(world.repo, place, request, taken)).toBe(taken);
+  await world.git(["update-ref", "-d", ref]);
+  const again = await snapshotMoved(world.repo, place, request, taken);
+  expect(again.commit).toBe(await world.git(["rev-parse", ref]));
+  expect(again.content).toBe(taken.content);
+});
+
+test("a folder that is not held goes back to where it was, also where looking fails", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  await put(join(record.path, "new.txt"), "x\n");
+  const trash = join(world.dir, "trash");
+  const refused = await retireWorktree(world.repo, place, trash, async () => false);
+  expect(refused).toEqual({ retired: false, why: "not_held" });
+  const broken = retireWorktree(world.repo, place, trash, () =>
+    Promise.reject(new Error("broken")),
+  );
+  await expect(broken).rejects.toThrow("broken");
+  expect(await readdir(trash)).toEqual([]);
+  expect(await readFile(join(record.path, "new.txt"), "utf8")).toBe("x\n");
+  expect(await world.git(["status", "--porcelain"], { cwd: record.path })).toBe("?? new.txt");
+});
+
+test("where someone took its place meanwhile, it goes beside that and out of the trash", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  await put(join(record.path, "new.txt"), "x\n");
+  const trash = join(world.dir, "trash");
+  await retireWorktree(world.repo, place, trash, async () => {
+    await put(join(record.path, "by-a-stray-process"), "y\n");
+    return false;
+  });
+  const [beside = "", ...others] = (await readdir(dirname(record.path))).filter((name) =>
+    name.startsWith("att_1-"),
+  );
+  expect(others).toEqual([]);
+  expect(await readdir(record.path)).toEqual(["by-a-stray-process"]);
+  const saved = join(dirname(record.path), beside);
+  expect(await readFile(join(saved, "new.txt"), "utf8")).toBe("x\n");
+  expect(await readdir(trash)).toEqual([]);
+  await rm(saved, { recursive: true });
+});
