@@ -23,6 +23,17 @@ export function sayRunObject(
   sayJson({ schema: 1, run }, options);
 }
 
+/** What landed on a branch of muster's own is the person's to take over. */
+function takeOver({ tasks }: RunDetail["run"]): string[] {
+  const landed = tasks.filter(
+    ({ state, target }) => state === "landed" && /^muster[/-]integration\//.test(target),
+  );
+  const merges = landed.map(
+    ({ project, target }) => `git -C ${shellWord(project)} merge ${shellWord(target)}`,
+  );
+  return [...new Set(merges)].map((merge) => `↳ To take over what landed, run ${merge}`);
+}
+
 /** The commands that go on from here, most urgent first. */
 export function nextSteps({ run, tasks, usd: budget, paused }: RunDetail): string[] {
   const lines: string[] = [];
@@ -52,6 +63,7 @@ export function nextSteps({ run, tasks, usd: budget, paused }: RunDetail): strin
     if (view.state === "paused" && !paused) lines.push(`↳ To go on, run muster resume ${address}`);
   }
   if (paused) lines.push(`↳ To go on, run muster resume ${run.id}`);
+  lines.push(...takeOver(run));
   if (run.state === "needs_attention" && run.costUsd >= budget)
     lines.push(
       `▲ the budget of ${usd(budget)} is used up`,

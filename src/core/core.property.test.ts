@@ -163,7 +163,7 @@ type Action =
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("command" as const), command }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("reply" as const), given }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("reply" as const), given }) },
   {
     weight: 20,
     arbitrary: fc.record({ do: fc.constant("perform" as const), which: fc.nat(20), name }),
@@ -197,8 +197,8 @@ const tasks: readonly TaskSpec[] = [
   taskSpec("d", { needs: [{ key: "c", when: "landed", merge: true }], land: "none" }),
 ];
 
-/** What a good world says next to an effect. */
-function goodAnswer(effect: Effect, of: string): Observed {
+/** What a good world says next to an effect; undefined where it waits itself. */
+function goodAnswer(effect: Effect, of: string): Observed | undefined {
   const next = effect.attempt.offset + 100;
   switch (effect.do) {
     case "provision":
@@ -210,6 +210,7 @@ function goodAnswer(effect: Effect, of: string): Observed {
         return { saw: "session_started", n: effect.n, pid: 7, version: null };
       if (effect.attempt.process.is === "ending" || effect.attempt.phase.at !== "working")
         return { saw: "session_exited", n: effect.n, code: 0, signal: null, why: "ended" };
+      if (openAsks(effect.attempt).length > 0) return undefined;
       return { saw: "round_ended", failure: null, text: "", turns: 1, usd: 0.125, offset: next };
     }
     case "send":
@@ -425,7 +426,8 @@ function play(actions: readonly Action[]): Played {
         });
     } else if (one.do === "perform") {
       const effect = effects[one.which % Math.max(1, effects.length)];
-      if (effect !== undefined) observe(effect.att, effect.key, goodAnswer(effect, one.name));
+      const seen = effect === undefined ? undefined : goodAnswer(effect, one.name);
+      if (effect !== undefined && seen !== undefined) observe(effect.att, effect.key, seen);
     } else if (one.do === "fail") {
       const effect = effects[one.which % Math.max(1, effects.length)];
       const bad = effect === undefined ? [] : badAnswers(effect);

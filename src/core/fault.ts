@@ -26,6 +26,7 @@ export const exitCodes = {
   daemon_unreachable: 69,
   version_mismatch: 75,
   locked: 75,
+  damaged: 75,
   timed_out: 75,
   internal: 70,
 } as const satisfies Record<string, number>;

@@ -84,6 +84,8 @@ export interface TaskSpec {
   /** The project's root: the worktree that `run` was called in. */
   readonly root: string;
   readonly target: string;
+  /** The person's branch that the target, a branch of muster's own, stands for; null where work lands on theirs. */
+  readonly standsFor: string | null;
   readonly prompt: string;
   readonly needs: readonly {
     readonly key: TaskKey;

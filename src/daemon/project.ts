@@ -11,6 +11,7 @@ import type { State } from "../core/state.ts";
 import { type Repository, openRepository } from "../git/git.ts";
 import { readFile } from "../git/inspect.ts";
 import { readOwnConfig } from "../git/own-config.ts";
+import { integrationPrefix } from "../git/integration.ts";
 import { currentBranch, readRef } from "../git/refs.ts";
 import { countUncommitted } from "../git/uncommitted.ts";
 import { shellWord } from "../core/words.ts";
@@ -74,7 +75,8 @@ export async function requireTrusted(
   scratch: string,
 ): Promise<void> {
   const seen = new Set<string>();
-  for (const { key, profile, project, root, target } of tasks) {
+  for (const { key, profile, project, root, target: lane, standsFor } of tasks) {
+    const target = standsFor ?? lane;
     if (profile !== "project" || seen.has(`${project}\0${target}`)) continue;
     seen.add(`${project}\0${target}`);
     const repo = await openRepository(root, env, { scratch });
@@ -102,16 +104,13 @@ export async function readProject(
   const repo = await openRepository(path, request.env, { scratch });
   const { target, base, head, config } = await readTarget(repo, request.options.target);
   const settings = base === head ? config : await readConfig(repo, base);
-  if (settings.follow === "integration")
-    throw new Fault("bad_config", "muster.yaml has follow: integration, which is not there yet", {
-      remedy: "use follow: checkout, commit it, then: muster plan",
-    });
   const proposed = settings.gate === null ? await propose(repo, base) : null;
   const accepted = state.projects.get(repo.common)?.gate ?? null;
   return {
     id: repo.common,
     root: realpathSync(repo.root),
     target,
+    integration: settings.follow === "integration" ? await integrationPrefix(repo) : null,
     gate: settings.gate ?? accepted ?? proposed?.gate ?? null,
     gateFrom:
       settings.gate !== null

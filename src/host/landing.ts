@@ -3,14 +3,15 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:f
 import { join } from "node:path";
 import { replaceFile } from "../config/write.ts";
 import type { Effect } from "../core/effects.ts";
-import type { AttemptId } from "../core/ids.ts";
+import type { AttemptId, Sha } from "../core/ids.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { FollowRecord } from "../git/follow.ts";
 import { type Repository, openRepository } from "../git/git.ts";
-import { isAncestor, treeOf } from "../git/inspect.ts";
+import { isAncestor } from "../git/inspect.ts";
+import { readLandingBase } from "../git/integration.ts";
 import { type LandRequest, type Landing, land, recoverFollow } from "../git/land.ts";
 import { type CommitRequest, commitTree, mergeTree, person } from "../git/merge.ts";
-import { readRef } from "../git/refs.ts";
+import { deleteRef, readRef, resolve, updateRef } from "../git/refs.ts";
 import { type SignedCommit, commitSigned, readSigning } from "../git/signing.ts";
 import { type Host, gitEnvironment, openProject } from "./context.ts";
 
@@ -25,9 +26,10 @@ export async function merge(
   { attempt, spec, head, unsigned }: Of<"merge">,
 ): Promise<Observed> {
   const repo = await openProject(host, attempt.run, spec);
-  const target = await readRef(repo, `refs/heads/${spec.target}`);
-  if (target === null) return { saw: "target_missing", why: `branch ${spec.target} is gone` };
-  const merged = await mergeTree(repo, target, head.commit);
+  const landing = await readLandingBase(repo, spec);
+  if ("why" in landing) return { saw: "target_missing", why: landing.why };
+  const { head: target, base } = landing;
+  const merged = await mergeTree(repo, base, head.commit);
   if (!merged.clean) return { saw: "merge_conflicts", target, paths: merged.paths };
   const who = await person(repo);
   const gates = attempt.gates
@@ -46,7 +48,7 @@ export async function merge(
   ].join("\n");
   const request = {
     tree: merged.tree,
-    parents: [target, head.commit],
+    parents: [base, head.commit],
     message,
     author: who,
     committer: who,
@@ -55,6 +57,7 @@ export async function merge(
     ? { commit: await commitTree(repo, request) }
     : await commitAsAsked(repo, request, gitEnvironment(host, attempt.run));
   if ("unsigned" in made) return { saw: "signing_failed", why: made.unsigned };
+  await holdMerge(repo, attempt.id, made.commit);
   return { saw: "merged", merge: { target, commit: made.commit, tree: merged.tree } };
 }
 
@@ -69,6 +72,23 @@ async function commitAsAsked(
   return commitSigned(repo, request, signing.signer, env);
 }
 
+/** Where a merge is kept from its making until it has landed or was given up: it may wait for a person longer than gc does. */
+function mergeRef(att: AttemptId): string {
+  return `refs/muster/landing/${att}`;
+}
+
+async function holdMerge(repo: Repository, att: AttemptId, commit: Sha): Promise<void> {
+  const old = await readRef(repo, mergeRef(att));
+  const reason = "muster: merge that is to land";
+  if (old !== commit) await updateRef(repo, mergeRef(att), commit, old, { reason });
+}
+
+/** Lets go of an attempt's merge: it has landed, or never will. */
+export async function dropMerge(repo: Repository, att: AttemptId): Promise<void> {
+  const held = await readRef(repo, mergeRef(att));
+  if (held !== null) await deleteRef(repo, mergeRef(att), held);
+}
+
 export async function landMerge(
   host: Host,
   { attempt, spec, merge: made }: Of<"land">,
@@ -76,10 +96,12 @@ export async function landMerge(
   const repo = await openProject(host, attempt.run, spec);
   await finishFollow(host, repo, attempt.id);
   const now = await readRef(repo, `refs/heads/${spec.target}`);
+  // Its ref was deleted, and git has collected it: it is made anew.
+  if ((await resolve(repo, made.commit)) === undefined)
+    return { saw: "target_moved", expected: made.target, now };
   // From before a crash: the swap happened, its record did not; a person may have committed on top since.
   if (now !== null && (await isAncestor(repo, made.commit, now)))
     return { saw: "landed", commit: made.commit, followed: null };
-  await treeOf(repo, made.commit);
   const journal = followJournal(host, attempt.id);
   const isOurs = (path: string): boolean => path.startsWith(`${host.home}/`);
   const request = { target: spec.target, old: made.target, new: made.commit, journal, isOurs };

@@ -4,33 +4,48 @@ import { join } from "node:path";
 import { replaceFile } from "../config/write.ts";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
+import type { RunId } from "../core/ids.ts";
 import type { Launch } from "../core/runner.ts";
 import { exportOwnConfig, readOwnConfig } from "../git/own-config.ts";
 import { configDirOf, defaultRules, defaultTools } from "../runner/profile.ts";
-import { hasTranscript } from "../runner/transcript.ts";
+import { openPlace } from "../git/registration.ts";
+import { clearStaleLocks } from "../git/stale-lock.ts";
+import { readShim } from "../process/shim.ts";
+import { hasTranscript, setDamagedAside } from "../runner/transcript.ts";
+import { noteAnew } from "./anew.ts";
 import { type Host, attemptDir, openProject } from "./context.ts";
 import { handoverDir } from "./handed-over.ts";
 import { readInstructions } from "./instructions.ts";
 import { projectConfig } from "./project.ts";
 
+/** How long a start waits for whoever has a lock in its worktree. */
+const lockLimitMs = 5_000;
+
+type SessionEffect = Extract<Effect, { do: "session" }>;
+
 /** The launch of a start, written beside it, with the project's own configuration where the task loads that. */
 export async function prepareLaunch(
   host: Host,
-  { attempt, spec, n, resume, usd }: Extract<Effect, { do: "session" }>,
+  effect: SessionEffect,
 ): Promise<Launch> {
+  const { attempt, spec, n, resume, usd } = effect;
   const dir = attemptDir(host, attempt.id);
   const { worktree } = attempt;
   if (worktree === null) throw new Fault("refused", `attempt ${attempt.id} has no worktree`);
   const config = await projectConfig(host, attempt.run, spec, worktree.config);
   const rules = defaultRules([...(spec.gate ?? []), ...config.setup]);
   // Without an environment nothing is started: what runs is found, and what does not is refused.
-  const configDir = host.environment(attempt.run)?.session().configDir ?? null;
+  const configDir = configDirOf(dir, sessionConfigDir(host, attempt.run));
+  const isNew = !readShim(join(dir, String(n))).claimed;
+  if (isNew) await makeReady(host, effect, configDir);
+  const goesOn = resume && hasTranscript(configDir, attempt.session);
+  if (isNew && resume && !goesOn) await noteAnew(host, attempt.id, n);
   const launch: Launch = {
     att: attempt.id,
     runner: attempt.runner,
     n,
     session: attempt.session,
-    resume: resume && hasTranscript(configDirOf(dir, configDir), attempt.session),
+    resume: goesOn,
     dir,
     cwd: spec.cwd === null ? worktree.path : join(worktree.path, spec.cwd),
     model: spec.model,
@@ -54,6 +69,35 @@ export async function prepareLaunch(
   }
   await writeLaunch(launch);
   return launch;
+}
+
+/** Null for the attempt's own. Without a login nothing is started, but what runs is found all the same. */
+function sessionConfigDir(host: Host, run: RunId): string | null {
+  try {
+    return host.environment(run)?.session().configDir ?? null;
+  } catch (error) {
+    if (error instanceof Fault && error.code === "no_login") return null;
+    throw error;
+  }
+}
+
+/** Before a new process: what a killed one may have left in the way of it, a transcript without content and git's locks. */
+async function makeReady(
+  host: Host,
+  { attempt, spec }: SessionEffect,
+  configDir: string,
+): Promise<void> {
+  for (const path of setDamagedAside(configDir, attempt.session))
+    host.log("warn", "A transcript had no content and was set aside", { att: attempt.id, path });
+  if (attempt.worktree === null) return;
+  try {
+    const { gitDir, path } = attempt.worktree;
+    const repo = await openProject(host, attempt.run, spec);
+    await clearStaleLocks(await openPlace(repo, { gitDir, path }), lockLimitMs);
+  } catch (error) {
+    // Somebody's git works there, or it is no worktree any more: the session will see.
+    host.log("warn", "A lock of git stays in a worktree", { att: attempt.id, why: String(error) });
+  }
 }
 
 async function writeLaunch(launch: Launch): Promise<void> {

@@ -8,6 +8,7 @@ import type { Observed } from "../core/inputs.ts";
 import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
 import { type Person, person } from "../git/merge.ts";
 import { sweep } from "../process/end.ts";
+import { withLostTask } from "./anew.ts";
 import { type Host, attemptDir, openProject, requireEnvironment } from "./context.ts";
 import { handedOverText } from "./handed-over.ts";
 import { portsOf } from "./ports.ts";
@@ -59,8 +60,11 @@ export function sessions(host: Host): Sessions {
   return {
     live,
     perform: (effect) => keepLive(host, registry, effect),
-    async send({ att, message: { uuid, kind, text } }) {
-      const whole = kind === "prompt" ? `${text}${handedOverText(host, att)}` : text;
+    async send(effect) {
+      const { att, message } = effect;
+      const { uuid, kind } = message;
+      const text = kind === "prompt" ? `${message.text}${handedOverText(host, att)}` : message.text;
+      const whole = await withLostTask(host, effect, text);
       const entry = await entryOf(att);
       try {
         await entry?.handle.send({ uuid, text: whole });

@@ -8,6 +8,7 @@ const here: ProjectFacts = {
   id: "/repo/.git",
   root: "/repo",
   target: "main",
+  integration: null,
   gate: ["make"],
   gateFrom: "proposed",
   permissions: { deny: ["WebFetch"], ask: ["Bash(rm *)"] },
@@ -45,6 +46,7 @@ test("a task that says nothing takes the project's word, then the defaults", () 
       project: "/repo/.git",
       root: "/repo",
       target: "main",
+      standsFor: null,
       prompt: "x",
       needs: [],
       runner: "claude-cli",
@@ -180,4 +182,15 @@ describe("needs", () => {
       ["two.c", "one.a"],
     ]);
   });
+});
+
+test("where work lands on branches of muster's own, each stands for the branch that was meant", () => {
+  const project = { ...here, integration: "muster/integration/" };
+  const plan = planOf("p", [task("a"), task("b", { target: "next" })]);
+  expect(
+    resolveRun([plan], () => project).map(({ target, standsFor }) => [target, standsFor]),
+  ).toEqual([
+    ["muster/integration/main", "main"],
+    ["muster/integration/next", "next"],
+  ]);
 });

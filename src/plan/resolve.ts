@@ -10,6 +10,8 @@ export interface ProjectFacts {
   readonly id: ProjectId;
   readonly root: string;
   readonly target: string;
+  /** What the name of a branch of muster's own begins with, where work lands on those; null where it lands on the person's. */
+  readonly integration: string | null;
   readonly gate: readonly string[] | null;
   readonly gateFrom: TaskSpec["gateFrom"];
   /** A repository may only narrow: there is no `allow`. */
@@ -50,13 +52,15 @@ export function resolveTask(task: PlannedTask, project: ProjectFacts, context: C
   const gate = options.gate ?? task.gate;
   // A plan's target is a branch of the run's own project (design §5).
   const planTarget = task.project === null ? plan.target : null;
+  const target = options.target ?? task.target ?? planTarget ?? project.target;
   return {
     key: taskKey(plan.id, task.id, context.plans),
     id: task.id,
     plan: plan.id,
     project: project.id,
     root: project.root,
-    target: options.target ?? task.target ?? planTarget ?? project.target,
+    target: project.integration === null ? target : `${project.integration}${target}`,
+    standsFor: project.integration === null ? null : target,
     prompt: task.prompt,
     needs: task.needs.map((need) => resolveNeed(need, project, context)),
     runner: options.runner ?? task.runner ?? defaultRunner,

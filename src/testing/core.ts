@@ -22,6 +22,7 @@ export function taskSpec(key: TaskKey, over: Partial<TaskSpec> = {}): TaskSpec {
     project: "/project/.git",
     root: "/project",
     target: "main",
+    standsFor: null,
     prompt: `do ${key}`,
     needs: [],
     runner: "claude-cli",

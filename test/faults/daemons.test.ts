@@ -1,6 +1,5 @@
 /** Daemons that come and go: stopped, replaced, raced, on a machine that was restarted, in another environment. */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -13,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { takeLock } from "../../src/ledger/lock.ts";
 import { awaitGone } from "../../src/process/end.ts";
 import { pids, readIdentity, readStat, signal } from "../../src/process/identity.ts";
@@ -21,11 +20,23 @@ import { run as runCommand } from "../../src/process/run.ts";
 import { readShim } from "../../src/process/shim.ts";
 import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import { type World, hold, openWorld, statesOf, taskOf } from "../e2e/harness.ts";
+import {
+  type World,
+  type WorldOptions,
+  hold,
+  openWorld,
+  statesOf,
+  taskOf,
+} from "../e2e/harness.ts";
 import { patiently } from "../e2e/patiently.ts";
+import { type Context } from "./folder.ts";
 
-let world: World;
-afterEach(() => world.close());
+/** A world that is closed when its test is over. */
+async function opened({ onTestFinished }: Context, options?: WorldOptions): Promise<World> {
+  const world = await openWorld(options);
+  onTestFinished(() => world.close());
+  return world;
+}
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -35,36 +46,36 @@ function held(id: string, more: Readonly<Record<string, unknown>> = {}) {
   return { id, prompt: prompt(`Add ${id}.`, steps), permissions: { allow: ["Bash"] }, ...more };
 }
 
-const sessionsNow = async () => (await world.api.host()).sessions;
+const sessionsNow = async (world: World) => (await world.api.host()).sessions;
 
 /** Starts a run with a session in the middle of its round. */
-async function startHeld(id = "a"): Promise<string> {
+async function startHeld(world: World, id = "a"): Promise<string> {
   const run = await world.start(world.plan([held(id)]));
   await world.held(id);
   await world.until(run, (detail) => taskOf(detail, id).state === "working");
   return run;
 }
 
-async function expectAdopted(run: string, session: unknown, id = "a"): Promise<void> {
-  await expect.poll(sessionsNow, { timeout: 20_000 }).toEqual([session]);
+async function expectAdopted(world: World, run: string, session: unknown, id = "a"): Promise<void> {
+  await expect.poll(() => sessionsNow(world), { timeout: 20_000 }).toEqual([session]);
   world.letGo(id);
   expect(statesOf(await world.settled(run))).toEqual({ [id]: "landed" });
   const events = await world.events(run, ({ type }) => type === "run.settled");
   expect(events.filter(({ type }) => type === "session.planned")).toHaveLength(1);
 }
 
-test("a session goes on while its daemon is stopped by a person, and the next one takes it over (F6)", async () => {
-  world = await openWorld();
-  const run = await startHeld();
-  const [session] = await sessionsNow();
+test.concurrent("a session goes on while its daemon is stopped by a person, and the next one takes it over (F6)", async (context) => {
+  const world = await opened(context);
+  const run = await startHeld(world);
+  const [session] = await sessionsNow(world);
   expect((await world.muster(["host", "stop"])).stderr).toContain("1 sessions go on");
   expect(readIdentity(session?.pid ?? 0)).toBeDefined();
   expect((await world.muster(["ls"])).code).toBe(0);
-  await expectAdopted(run, session);
+  await expectAdopted(world, run, session);
 });
 
 /** The same program as an older release: a copy that says another version. */
-function olderRelease(): string {
+function olderRelease(world: World): string {
   const copy = join(world.root, "older");
   mkdirSync(copy);
   for (const name of ["src", "bin"])
@@ -75,9 +86,9 @@ function olderRelease(): string {
   return join(copy, "bin/muster.js");
 }
 
-test("a session goes on over an upgrade, and the new version takes it over (F6)", async () => {
-  world = await openWorld();
-  const old = olderRelease();
+test.concurrent("a session goes on over an upgrade, and the new version takes it over (F6)", async (context) => {
+  const world = await opened(context);
+  const old = olderRelease(world);
   const started = await runCommand({
     argv: [process.execPath, old, "run", "--detach", world.plan([held("a")])],
     cwd: world.repo,
@@ -88,15 +99,34 @@ test("a session goes on over an upgrade, and the new version takes it over (F6)"
   expect((await world.api.version()).version).toBe("0.0.1");
   const run = started.stdout.toString().trim();
   await world.held("a");
-  const [session] = await sessionsNow();
+  const [session] = await sessionsNow(world);
   const { stderr } = await world.muster(["ls"]);
   expect(stderr).toContain("0.0.1");
   expect((await world.api.version()).version).not.toBe("0.0.1");
-  await expectAdopted(run, session);
+  await expectAdopted(world, run, session);
+});
+
+test.concurrent("what a killed session had not committed is in a ref before the session goes on (F3)", async (context) => {
+  const world = await opened(context);
+  const steps = [write("half.md", "half\n"), bash(hold("a")), commit("Add half"), say("Done.")];
+  const task = { id: "a", prompt: prompt("Add it.", steps), permissions: { allow: ["Bash"] } };
+  const run = await world.start(world.plan([task]));
+  await world.held("a");
+  await world.until(run, (detail) => taskOf(detail, "a").state === "working");
+  const [session] = await sessionsNow(world);
+  process.kill(session?.pid ?? 0, "SIGKILL");
+  const events = await world.events(
+    run,
+    (event) => event.type === "session.planned" && event.n === 2,
+  );
+  const kept = events.find((event) => event.type === "snapshot.taken");
+  expect(await world.git("show", `${kept?.ref}:half.md`)).toBe("half");
+  world.letGo("a");
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
 });
 
 /** Ends everything at once and for good, as a restart of the machine does. */
-async function powerOff(): Promise<void> {
+async function powerOff(world: World): Promise<void> {
   const all = world.processes().map((line) => readIdentity(Number.parseInt(line, 10)));
   // Shells first: they would bring the daemon back, or record the end of a session.
   const left = all.filter((identity) => identity !== undefined);
@@ -107,11 +137,11 @@ async function powerOff(): Promise<void> {
   await Promise.all(left.map((identity) => awaitGone(identity, 5_000)));
 }
 
-test("after a restart of the machine a session is resumed, and whoever has its process id now is left alone (F7, F27)", async () => {
-  world = await openWorld();
-  const run = await startHeld();
+test.concurrent("after a restart of the machine a session is resumed, and whoever has its process id now is left alone (F7, F27)", async (context) => {
+  const world = await opened(context);
+  const run = await startHeld(world);
   const before = taskOf(await world.until(run, () => true), "a").session;
-  await powerOff();
+  await powerOff(world);
   const innocent = spawn("sleep", ["60"], { stdio: "ignore" });
   try {
     const own = readIdentity(innocent.pid ?? 0);
@@ -134,34 +164,34 @@ test("after a restart of the machine a session is resumed, and whoever has its p
   }
 });
 
-test("what was stopped stays stopped, whatever is killed right behind it (F48)", async () => {
-  world = await openWorld();
-  const run = await startHeld();
+test.concurrent("what was stopped stays stopped, whatever is killed right behind it (F48)", async (context) => {
+  const world = await opened(context);
+  const run = await startHeld(world);
   await world.command({ type: "stop", run, task: null });
   await world.killDaemon();
   const detail = await world.settled(run);
   expect([detail.run.state, statesOf(detail)]).toEqual(["canceled", { a: "canceled" }]);
   await world.killDaemon();
-  expect(await sessionsNow()).toEqual([]);
+  expect(await sessionsNow(world)).toEqual([]);
   expect(statesOf(await world.api.run(run))).toEqual({ a: "canceled" });
   const events = await world.events(run, ({ type }) => type === "run.settled");
   expect(events.filter(({ type }) => type === "session.planned")).toHaveLength(1);
   expect(world.processes().filter((line) => !/muster-respawn|daemon\/main/.test(line))).toEqual([]);
 });
 
-test("what was paused stays paused after a kill (F48)", async () => {
-  world = await openWorld();
-  const run = await startHeld();
+test.concurrent("what was paused stays paused after a kill (F48)", async (context) => {
+  const world = await opened(context);
+  const run = await startHeld(world);
   await world.command({ type: "pause", run, task: null, interrupt: true });
   await world.until(run, (detail) => taskOf(detail, "a").state === "paused");
   await world.killDaemon();
   const again = await world.until(run, () => true);
   expect([again.paused, taskOf(again, "a").state]).toEqual([true, "paused"]);
-  expect(await sessionsNow()).toEqual([]);
+  expect(await sessionsNow(world)).toEqual([]);
 });
 
 /** A tool that only a later terminal has on its PATH, and a gate that needs it. */
-function laterTool(): { readonly env: Record<string, string>; readonly gate: string } {
+function laterTool(world: World): { readonly env: Record<string, string>; readonly gate: string } {
   const dir = join(world.root, "tools");
   mkdirSync(dir);
   writeFileSync(join(dir, "later-tool"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
@@ -169,9 +199,9 @@ function laterTool(): { readonly env: Record<string, string>; readonly gate: str
 }
 
 /** Starts a run of one held task from a terminal with another PATH than the daemon's. */
-async function startFromElsewhere(): Promise<string> {
+async function startFromElsewhere(world: World): Promise<string> {
   await world.muster(["ls"]);
-  const { env, gate } = laterTool();
+  const { env, gate } = laterTool(world);
   const steps = [bash(`later-tool && ${hold("a")}`), write("a.txt", "x\n"), commit("Add a")];
   const task = { id: "a", prompt: prompt("Add a.", steps), permissions: { allow: ["Bash"] } };
   const plan = world.plan([{ ...task, gate, limits: { fixes: 0 } }]);
@@ -181,23 +211,26 @@ async function startFromElsewhere(): Promise<string> {
   return stdout.trim();
 }
 
-test("sessions and gates have the environment of the terminal that started their run, not the daemon's (F47)", async () => {
-  world = await openWorld();
-  const run = await startFromElsewhere();
+test.concurrent("sessions and gates have the environment of the terminal that started their run, not the daemon's (F47)", async (context) => {
+  const world = await opened(context);
+  const run = await startFromElsewhere(world);
   world.letGo("a");
   expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
 });
 
-test.fails("a run keeps the environment it was started from when its daemon is killed (F47)", async () => {
-  world = await openWorld();
-  const run = await startFromElsewhere();
-  await world.killDaemon();
-  world.letGo("a");
-  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
-});
+test.fails.concurrent(
+  "a run keeps the environment it was started from when its daemon is killed (F47)",
+  async (context) => {
+    const world = await opened(context);
+    const run = await startFromElsewhere(world);
+    await world.killDaemon();
+    world.letGo("a");
+    expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+  },
+);
 
-test("the lock holds whatever was looked at meanwhile (F17)", async () => {
-  world = await openWorld();
+test.concurrent("the lock holds whatever was looked at meanwhile (F17)", async (context) => {
+  const world = await opened(context);
   const plan = world.plan([{ id: "a", prompt: writeAndCommit({ "a.txt": "good\n" }, "Add a") }]);
   await world.muster(["run", plan]);
   for (const args of [
@@ -220,8 +253,8 @@ test("the lock holds whatever was looked at meanwhile (F17)", async () => {
   expect(files).toBeLessThan(60);
 });
 
-test("a daemon has no more open files and children after three runs than after one (F26)", async () => {
-  world = await openWorld();
+test.concurrent("a daemon has no more open files and children after three runs than after one (F26)", async (context) => {
+  const world = await opened(context);
   let most: readonly number[] | undefined;
   for (const name of ["one", "two", "three"]) {
     const tasks = ["a", "b"].map((id) => ({
@@ -250,8 +283,8 @@ function heldBy(pid: number): readonly number[] {
   return [files, pids().filter((each) => readStat(each)?.parent === pid).length];
 }
 
-test("two homes on one repository land all of their work, each once (F29)", async () => {
-  world = await openWorld();
+test.concurrent("two homes on one repository land all of their work, each once (F29)", async (context) => {
+  const world = await opened(context);
   const other = join(world.root, "m2");
   const task = (id: string) => ({
     id,
@@ -282,45 +315,8 @@ test("two homes on one repository land all of their work, each once (F29)", asyn
   }
 });
 
-test("a hundred races for the lock have at most one winner each, and a loser that comes again gets it (F29)", async () => {
-  world = await openWorld();
-  const script = `
-    import { createInterface } from "node:readline";
-    import { takeLock } from ${JSON.stringify(join(root, "src/ledger/lock.ts"))};
-    let release = () => {};
-    for await (const line of createInterface({ input: process.stdin })) {
-      release(); release = () => {};
-      if (line !== "") try { release = takeLock(line); console.log("won"); continue; } catch {}
-      console.log("lost");
-    }`;
-  const racers = [1, 2].map(() =>
-    spawn(process.execPath, ["--input-type=module", "-e", script], {
-      stdio: ["pipe", "pipe", "inherit"],
-    }),
-  );
-  const ask = async (line: string): Promise<string[]> => {
-    const answers = racers.map(async (racer) =>
-      String((await once(racer.stdout, "data"))[0]).trim(),
-    );
-    for (const racer of racers) racer.stdin.write(`${line}\n`);
-    return Promise.all(answers);
-  };
-  let won = 0;
-  for (let race = 0; race < 100; race++) {
-    const wins = (await ask(join(world.root, `lock-${race % 3}.db`))).filter(
-      (each) => each === "won",
-    );
-    expect(wins.length).toBeLessThanOrEqual(1);
-    won += wins.length;
-    await ask("");
-  }
-  // In a tie nobody has it; whoever asks next does.
-  expect(won).toBeGreaterThan(50);
-  for (const racer of racers) racer.stdin.end();
-});
-
-test("a daemon that ends while the next one starts leaves it its socket (F30)", async () => {
-  world = await openWorld();
+test.concurrent("a daemon that ends while the next one starts leaves it its socket (F30)", async (context) => {
+  const world = await opened(context);
   const pids = new Set<number>();
   for (let n = 0; n < 3; n++) {
     const [, listed] = await Promise.all([
@@ -336,22 +332,22 @@ test("a daemon that ends while the next one starts leaves it its socket (F30)", 
   expect(pids.size).toBeGreaterThan(1);
 });
 
-test("a daemon whose home was moved away takes nothing from the one that came after it (F30)", async () => {
-  world = await openWorld();
+test.concurrent("a daemon whose home was moved away takes nothing from the one that came after it (F30)", async (context) => {
+  const world = await opened(context);
   await world.muster(["ls"]);
-  const first = await pidNow();
+  const first = await pidNow(world);
   const identity = readIdentity(first);
   renameSync(world.state, `${world.state}-moved`);
   await world.muster(["ls"]);
-  const second = await pidNow();
+  const second = await pidNow(world);
   expect(second).not.toBe(first);
   process.kill(first, "SIGTERM");
   expect(identity !== undefined && (await awaitGone(identity, 20_000))).toBe(true);
-  expect(await pidNow()).toBe(second);
+  expect(await pidNow(world)).toBe(second);
 });
 
 /** Who answers a command now: a client that is kept open would still hear from the daemon before. */
-async function pidNow(): Promise<number> {
+async function pidNow(world: World): Promise<number> {
   const { stdout } = await world.muster(["host", "status", "--json"]);
   return (JSON.parse(stdout) as { host: { pid: number } }).host.pid;
 }

@@ -60,8 +60,8 @@ test("a muster.yaml that is cut off at any byte is refused with its line, or is 
   expect(cutOff(config, "bad_config", read)).toBeGreaterThan(20);
 });
 
-test("a file of ours whose writer is killed at any moment is the old one or the new one (F37)", async () => {
-  const folder = tempFolder();
+test("a file of ours whose writer is killed at any moment is the old one or the new one (F37)", async (context) => {
+  const folder = tempFolder(context);
   const path = join(folder, "state.json");
   const module = JSON.stringify(join(import.meta.dirname, "../../src/config/write.ts"));
   const script = `import { replaceFile } from ${module};

@@ -2,12 +2,14 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import type { TestContext } from "vitest";
 
-export function tempFolder(): string {
+/** Tests that run beside each other have their own end, which only their context knows. */
+export type Context = Pick<TestContext, "onTestFinished">;
+
+export function tempFolder({ onTestFinished }: Context): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "muster-fault-")));
-  onTestFinished(() =>
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }),
-  );
+  const removal = { recursive: true, force: true, maxRetries: 10, retryDelay: 50 };
+  onTestFinished(() => rmSync(folder, removal));
   return folder;
 }

@@ -1,13 +1,25 @@
 /** No space left where muster keeps its things: under everything, or under its sessions alone. */
 import { join } from "node:path";
-import { type TestContext, afterEach, expect, test } from "vitest";
+import { type TestContext, expect, test } from "vitest";
 import { prompt } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import { type World, hold, openWorld, statesOf, taskOf } from "../e2e/harness.ts";
+import {
+  type World,
+  type WorldOptions,
+  hold,
+  openWorld,
+  statesOf,
+  taskOf,
+} from "../e2e/harness.ts";
+import { type Context } from "./folder.ts";
 import { type SmallDisk, smallDisk } from "./tmpfs.ts";
 
-let world: World;
-afterEach(() => world.close());
+/** A world that is closed when its test is over. */
+async function opened({ onTestFinished }: Context, options?: WorldOptions): Promise<World> {
+  const world = await openWorld(options);
+  onTestFinished(() => world.close());
+  return world;
+}
 
 /** Several back-offs of what crashes. */
 const fullMs = 8_000;
@@ -16,9 +28,9 @@ const fullMs = 8_000;
 async function runOnFullDisk(
   context: TestContext,
   below: string,
-  then: (run: string, disk: SmallDisk) => Promise<void>,
+  then: (world: World, run: string, disk: SmallDisk) => Promise<void>,
 ): Promise<void> {
-  world = await openWorld();
+  const world = await opened(context);
   const disk = await smallDisk(context, 24 * 1024 * 1024, join(world.state, below));
   try {
     const files = [1, 2, 3].map((n) => write(`${n}.txt`, `good ${"x".repeat(3_000)}\n`));
@@ -28,7 +40,7 @@ async function runOnFullDisk(
     await world.held("a");
     disk.fill();
     world.letGo("a");
-    await then(run, disk);
+    await then(world, run, disk);
   } finally {
     disk.free();
     await world.muster(["host", "stop", "--sessions"]);
@@ -36,8 +48,8 @@ async function runOnFullDisk(
   }
 }
 
-test("a session on a full disk fails nothing, and lands once there is space (F11)", async (context) => {
-  await runOnFullDisk(context, ".", async (run, disk) => {
+test.concurrent("a session on a full disk fails nothing, and lands once there is space (F11)", async (context) => {
+  await runOnFullDisk(context, ".", async (world, run, disk) => {
     await new Promise((resolve) => setTimeout(resolve, fullMs));
     expect(taskOf(await world.api.run(run), "a").landed).toBeNull();
     disk.free();
@@ -48,9 +60,12 @@ test("a session on a full disk fails nothing, and lands once there is space (F11
   });
 });
 
-test.fails("a session that has no space for its stream is parked for that, and has not crashed (F11)", async (context) => {
-  await runOnFullDisk(context, "attempts", async (run) => {
-    const parked = await world.until(run, (now) => taskOf(now, "a").state === "parked", 20_000);
-    expect(taskOf(parked, "a").reason).toBe("disk");
-  });
-});
+test.fails.concurrent(
+  "a session that has no space for its stream is parked for that, and has not crashed (F11)",
+  async (context) => {
+    await runOnFullDisk(context, "attempts", async (world, run) => {
+      const parked = await world.until(run, (now) => taskOf(now, "a").state === "parked", 20_000);
+      expect(taskOf(parked, "a").reason).toBe("disk");
+    });
+  },
+);

@@ -64,8 +64,8 @@ const zombies = (): number =>
     return stat?.state === "Z" && stat.parent === process.pid;
   }).length;
 
-test("two hundred commands and sessions leave no zombie and no open file behind (F26)", async () => {
-  const folder = tempFolder();
+test("two hundred commands and sessions leave no zombie and no open file behind (F26)", async (context) => {
+  const folder = tempFolder(context);
   const env = { PATH: "/usr/bin:/bin" };
   const round = async (n: number): Promise<void> => {
     const dir = join(folder, String(n));

@@ -1,4 +1,6 @@
 /** The ledger's disk is full, busy or broken: nothing acknowledged is lost, and what waits goes on. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   openSync,
@@ -20,7 +22,7 @@ import { memoryLedger } from "../../src/testing/memory-ledger.ts";
 import { startOf, taskSpec } from "../../src/testing/core.ts";
 import { driven } from "./engine.ts";
 import { smallDisk } from "./tmpfs.ts";
-import { tempFolder } from "./folder.ts";
+import { type Context, tempFolder } from "./folder.ts";
 
 const megabyte = 1024 * 1024;
 
@@ -30,7 +32,7 @@ async function eventsOf(ledger: Ledger): Promise<readonly Event[]> {
   return all;
 }
 
-test("a full disk refuses commands, keeps what was seen until there is space, and the ledger stays whole (F10)", async (context) => {
+test.concurrent("a full disk refuses commands, keeps what was seen until there is space, and the ledger stays whole (F10)", async (context) => {
   const disk = await smallDisk(context, 3 * megabyte);
   const path = join(disk.path, "ledger.db");
   const ledger = openLedger(path);
@@ -102,8 +104,8 @@ test("a command that was recorded goes on by itself though the disk was full rig
   await d.engine.stop();
 });
 
-test("what was seen while another process holds the ledger is recorded once it lets go (F10)", async () => {
-  const path = join(tempFolder(), "ledger.db");
+test("what was seen while another process holds the ledger is recorded once it lets go (F10)", async (context) => {
+  const path = join(tempFolder(context), "ledger.db");
   const ledger = openLedger(path);
   const d = driven(ledger, Date.now);
   await d.engine.start();
@@ -121,8 +123,8 @@ test("what was seen while another process holds the ledger is recorded once it l
 });
 
 /** A ledger of many pages, closed, with nothing left in its log. */
-async function closedLedger(): Promise<string> {
-  const path = join(tempFolder(), "ledger.db");
+async function closedLedger(context: Context): Promise<string> {
+  const path = join(tempFolder(context), "ledger.db");
   const ledger = openLedger(path);
   const run = "run_a";
   await ledger.append(
@@ -145,10 +147,10 @@ function overwrite(path: string, at: number): void {
   closeSync(fd);
 }
 
-test.fails.each(damages)(
+test.fails.for(damages)(
   "a ledger with %s is told before anything is written, and put aside whole (F16)",
-  async (_, damage) => {
-    const path = await closedLedger();
+  async ([, damage], context) => {
+    const path = await closedLedger(context);
     damage(path);
     const size = statSync(path).size;
     expect(() => openLedger(path)).toThrow(/damaged/);
@@ -157,10 +159,45 @@ test.fails.each(damages)(
   },
 );
 
-test("a ledger that is no database is told, and left as it is (F16)", () => {
-  const path = join(tempFolder(), "ledger.db");
+test("a ledger that is no database is told, and left as it is (F16)", (context) => {
+  const path = join(tempFolder(context), "ledger.db");
   const text = "not a database, but long enough to be looked at as one".repeat(40);
   writeFileSync(path, text);
   expect(() => openLedger(path)).toThrow(/damaged/);
   expect(readFileSync(path, "utf8")).toBe(text);
+});
+
+test("a hundred races for the lock have at most one winner each, and a loser that comes again gets it (F29)", async (context) => {
+  const folder = tempFolder(context);
+  const script = `
+    import { createInterface } from "node:readline";
+    import { takeLock } from ${JSON.stringify(join(import.meta.dirname, "../../src/ledger/lock.ts"))};
+    let release = () => {};
+    for await (const line of createInterface({ input: process.stdin })) {
+      release(); release = () => {};
+      if (line !== "") try { release = takeLock(line); console.log("won"); continue; } catch {}
+      console.log("lost");
+    }`;
+  const racers = [1, 2].map(() =>
+    spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["pipe", "pipe", "inherit"],
+    }),
+  );
+  const ask = async (line: string): Promise<string[]> => {
+    const answers = racers.map(async (racer) =>
+      String((await once(racer.stdout, "data"))[0]).trim(),
+    );
+    for (const racer of racers) racer.stdin.write(`${line}\n`);
+    return Promise.all(answers);
+  };
+  let won = 0;
+  for (let race = 0; race < 100; race++) {
+    const wins = (await ask(join(folder, `lock-${race % 3}.db`))).filter((each) => each === "won");
+    expect(wins.length).toBeLessThanOrEqual(1);
+    won += wins.length;
+    await ask("");
+  }
+  // In a tie nobody has it; whoever asks next does.
+  expect(won).toBeGreaterThan(50);
+  for (const racer of racers) racer.stdin.end();
 });

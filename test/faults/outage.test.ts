@@ -41,6 +41,8 @@ function hourOf(status: number | null): void {
 
 /** Ends the round of a task as said, where one is in flight. */
 function answer(d: Drive, w: Walk, key: string, failure: RoundFailure | null): boolean {
+  // What a round left is kept before the next one begins.
+  if (d.effect(key, "snapshot") !== undefined) w.snapshot(key);
   const { phase, slot, mail } = d.attempt(key);
   if (phase.at !== "working" || !slot) return false;
   if (mail.some(({ taken }) => !taken)) w.take(key);

@@ -1,13 +1,26 @@
 /** A person works in the same place: in a worktree, on the target, in the plan, with git's own cleaning. */
 import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import { type World, gateScript, hold, openWorld, statesOf, taskOf } from "../e2e/harness.ts";
+import {
+  type World,
+  type WorldOptions,
+  gateScript,
+  hold,
+  openWorld,
+  statesOf,
+  taskOf,
+} from "../e2e/harness.ts";
+import { type Context } from "./folder.ts";
 
-let world: World;
-afterEach(() => world.close());
+/** A world that is closed when its test is over. */
+async function opened({ onTestFinished }: Context, options?: WorldOptions): Promise<World> {
+  const world = await openWorld(options);
+  onTestFinished(() => world.close());
+  return world;
+}
 
 /** A task whose session waits in the middle of its round. */
 function held(id: string, more: Readonly<Record<string, unknown>> = {}) {
@@ -15,20 +28,20 @@ function held(id: string, more: Readonly<Record<string, unknown>> = {}) {
   return { id, prompt: prompt(`Add ${id}.`, steps), permissions: { allow: ["Bash"] }, ...more };
 }
 
-async function worktreeOf(run: string, id: string): Promise<string> {
+async function worktreeOf(world: World, run: string, id: string): Promise<string> {
   const detail = await world.until(run, (now) => taskOf(now, id).worktree !== null);
   return taskOf(detail, id).worktree ?? "";
 }
 
 /** A repository whose gate waits for the test, once for each flag. */
-const heldGate = (): Promise<World> =>
-  openWorld({ files: { "test.sh": `${hold("gate")}\n${gateScript}` } });
+const heldGate = (context: Context): Promise<World> =>
+  opened(context, { files: { "test.sh": `${hold("gate")}\n${gateScript}` } });
 
-test("what a person edits in a worktree during a round lands with it, and what they edit after it is kept (F31)", async () => {
-  world = await heldGate();
+test.concurrent("what a person edits in a worktree during a round lands with it, and what they edit after it is kept (F31)", async (context) => {
+  const world = await heldGate(context);
   const run = await world.start(world.plan([held("a")]));
   await world.held("a");
-  const worktree = await worktreeOf(run, "a");
+  const worktree = await worktreeOf(world, run, "a");
   writeFileSync(join(worktree, "mine.md"), "a person's, in the round\n");
   world.letGo("a");
   await world.held("gate");
@@ -48,8 +61,8 @@ test("what a person edits in a worktree during a round lands with it, and what t
   expect(await world.git("show", `${newest}:late.md`)).toBe("a person's, behind it");
 });
 
-test("a worktree that a person deletes is told, and its branch, what was kept and the other tasks are not touched (F32)", async () => {
-  world = await openWorld();
+test.concurrent("a worktree that a person deletes is told, and its branch, what was kept and the other tasks are not touched (F32)", async (context) => {
+  const world = await opened(context);
   const first = [write("a.txt", "good\n"), commit("First"), say("Half way.")];
   const more = { match: "more", steps: [bash(hold("a")), say("Done.")] };
   const task = {
@@ -79,23 +92,26 @@ test("a worktree that a person deletes is told, and its branch, what was kept an
   expect(await world.git("rev-parse", branch ?? "")).toBe(head);
 });
 
-test.fails("a landing that waits for a person outlives their `git gc` (F33)", async () => {
-  world = await openWorld({ files: { "line.md": "start\n" } });
-  writeFileSync(join(world.repo, "line.md"), "mine\n");
-  const task = { id: "a", prompt: writeAndCommit({ "line.md": "from a\n" }, "Change line") };
-  const run = await world.start(world.plan([task]));
-  await world.until(run, (now) => taskOf(now, "a").reason === "checkout");
-  await world.git("reflog", "expire", "--expire=now", "--all");
-  await world.git("gc", "-q", "--prune=now");
-  await world.git("worktree", "prune", "--expire=now");
-  await world.git("checkout", "-q", "line.md");
-  await world.command({ type: "resume", run, task: null, usd: null, ...world.caller });
-  const detail = await world.until(run, (now) => now.settled, 6_000);
-  expect(statesOf(detail)).toEqual({ a: "landed" });
-});
+test.fails.concurrent(
+  "a landing that waits for a person outlives their `git gc` (F33)",
+  async (context) => {
+    const world = await opened(context, { files: { "line.md": "start\n" } });
+    writeFileSync(join(world.repo, "line.md"), "mine\n");
+    const task = { id: "a", prompt: writeAndCommit({ "line.md": "from a\n" }, "Change line") };
+    const run = await world.start(world.plan([task]));
+    await world.until(run, (now) => taskOf(now, "a").reason === "checkout");
+    await world.git("reflog", "expire", "--expire=now", "--all");
+    await world.git("gc", "-q", "--prune=now");
+    await world.git("worktree", "prune", "--expire=now");
+    await world.git("checkout", "-q", "line.md");
+    await world.command({ type: "resume", run, task: null, usd: null, ...world.caller });
+    const detail = await world.until(run, (now) => now.settled, 6_000);
+    expect(statesOf(detail)).toEqual({ a: "landed" });
+  },
+);
 
-test("a target that a person moves while the landing is tested gets the task on top of it (F35)", async () => {
-  world = await openWorld({
+test.concurrent("a target that a person moves while the landing is tested gets the task on top of it (F35)", async (context) => {
+  const world = await opened(context, {
     files: { "test.sh": `[ -e a.txt ] && ${hold("gate")}\n${gateScript}` },
   });
   const run = await world.start(world.plan([held("a")]));
@@ -118,8 +134,8 @@ test("a target that a person moves while the landing is tested gets the task on 
     expect(await world.git("merge-base", "--is-ancestor", commit, "main")).toBe("");
 });
 
-test("a target that was pushed over by another history is left as it is, and the task asks (F35)", async () => {
-  world = await openWorld();
+test.concurrent("a target that was pushed over by another history is left as it is, and the task asks (F35)", async (context) => {
+  const world = await opened(context);
   await world.git("checkout", "-q", "-b", "elsewhere");
   const run = await world.start(world.plan([held("a")], { target: "main" }));
   await world.held("a");
@@ -138,8 +154,8 @@ test("a target that was pushed over by another history is left as it is, and the
   expect(taskOf(again, "a").head).toBe(taskOf(asking, "a").head);
 });
 
-test("a plan that is changed while it runs changes nothing of the run (F38)", async () => {
-  world = await openWorld();
+test.concurrent("a plan that is changed while it runs changes nothing of the run (F38)", async (context) => {
+  const world = await opened(context);
   const second = { id: "b", needs: ["a"], prompt: writeAndCommit({ "b.txt": "good\n" }, "Add b") };
   const path = world.plan([held("a"), second], {}, "changing");
   const run = await world.start(path);
@@ -163,8 +179,8 @@ const fails = (id: string, status: number, headers: Record<string, string> = {})
   ]),
 });
 
-test("tasks whose credentials are refused all wait, and one word of a person brings all of them back (F46)", async () => {
-  world = await openWorld({ real: true });
+test.concurrent("tasks whose credentials are refused all wait, and one word of a person brings all of them back (F46)", async (context) => {
+  const world = await opened(context, { real: true });
   world.model.force({ status: 403, times: 1_000 });
   const tasks = ["a", "b"].map((id) => ({
     id,
@@ -180,8 +196,8 @@ test("tasks whose credentials are refused all wait, and one word of a person bri
   expect(statesOf(await world.settled(run.id))).toEqual({ a: "landed", b: "landed" });
 });
 
-test("an answer of 429 that says when to come back is waited for, and nothing of it is a failure (F18)", async () => {
-  world = await openWorld({ real: true });
+test.concurrent("an answer of 429 that says when to come back is waited for, and nothing of it is a failure (F18)", async (context) => {
+  const world = await opened(context, { real: true });
   const run = await world.start(world.plan([fails("a", 429, { "retry-after": "1" })]));
   expect(taskOf(await world.settled(run), "a")).toMatchObject({ state: "landed", attempts: 1 });
   const events = await world.events(run, ({ type }) => type === "run.settled");
@@ -190,26 +206,29 @@ test("an answer of 429 that says when to come back is waited for, and nothing of
   ).toBeLessThanOrEqual(1);
 });
 
-test.fails("a session whose transcript lost its content begins anew (F7, F39)", async () => {
-  world = await openWorld({ real: true });
-  const run = await world.start(world.plan([held("a")]));
-  await world.held("a");
-  await world.until(run, ({ run: { tasks } }) => tasks[0]?.state === "working");
-  const [session] = (await world.api.host()).sessions;
-  const att = readdirSync(join(world.state, "attempts"))[0] ?? "";
-  const path = join(
-    world.state,
-    "attempts",
-    att,
-    "cfg",
-    "projects",
-    att,
-    `${session?.session}.jsonl`,
-  );
-  expect(existsSync(path)).toBe(true);
-  process.kill(session?.pid ?? 0, "SIGKILL");
-  truncateSync(path, 20);
-  world.letGo("a");
-  const seen = await world.events(run, ({ type }) => type === "round.ended");
-  expect(seen.at(-1)).toMatchObject({ outcome: "completed", why: null });
-});
+test.fails.concurrent(
+  "a session whose transcript lost its content begins anew (F7, F39)",
+  async (context) => {
+    const world = await opened(context, { real: true });
+    const run = await world.start(world.plan([held("a")]));
+    await world.held("a");
+    await world.until(run, ({ run: { tasks } }) => tasks[0]?.state === "working");
+    const [session] = (await world.api.host()).sessions;
+    const att = readdirSync(join(world.state, "attempts"))[0] ?? "";
+    const path = join(
+      world.state,
+      "attempts",
+      att,
+      "cfg",
+      "projects",
+      att,
+      `${session?.session}.jsonl`,
+    );
+    expect(existsSync(path)).toBe(true);
+    process.kill(session?.pid ?? 0, "SIGKILL");
+    truncateSync(path, 20);
+    world.letGo("a");
+    const seen = await world.events(run, ({ type }) => type === "round.ended");
+    expect(seen.at(-1)).toMatchObject({ outcome: "completed", why: null });
+  },
+);

@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { awaitFile, follow } from "../../src/process/files.ts";
 import { isAlive, signal } from "../../src/process/identity.ts";
 import { awaitGone } from "../../src/process/end.ts";
@@ -20,7 +20,7 @@ import {
   transcriptOf,
 } from "../../src/testing/runner/place.ts";
 import { binary } from "../integration/model/harness.ts";
-import { tempFolder } from "./folder.ts";
+import { type Context, tempFolder } from "./folder.ts";
 
 let folder: string;
 let standIn: RunnerSetup;
@@ -32,14 +32,14 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function placeFor(setup: RunnerSetup): Promise<Place> {
+async function placeFor({ onTestFinished }: Context, setup: RunnerSetup): Promise<Place> {
   const place = await openPlace(setup);
   onTestFinished(() => place.close());
   return place;
 }
 
-test("a session whose shim is killed is found again and talked to, and its end is unknown, not good (F4)", async () => {
-  const place = await placeFor(standIn);
+test.concurrent("a session whose shim is killed is found again and talked to, and its end is unknown, not good (F4)", async (context) => {
+  const place = await placeFor(context, standIn);
   const first = await place.start();
   await first.say(prompt("Go.", [say("one")], [{ match: "more", steps: [say("two")] }]));
   await first.next("round_ended");
@@ -58,8 +58,8 @@ test("a session whose shim is killed is found again and talked to, and its end i
   expect(await second.next("exited")).toMatchObject({ code: null });
 });
 
-test("a session goes on though its transcript ends with half a line (F39)", async () => {
-  const place = await placeFor(real);
+test.concurrent("a session goes on though its transcript ends with half a line (F39)", async (context) => {
+  const place = await placeFor(context, real);
   const first = await place.start();
   await first.say(prompt("Go.", [say("one")], [{ match: "more", steps: [say("two")] }]));
   await first.next("round_ended");
@@ -70,8 +70,8 @@ test("a session goes on though its transcript ends with half a line (F39)", asyn
   expect(await second.next("round_ended")).toMatchObject({ failure: null, text: "two" });
 });
 
-test("a stream that ends in the middle of a line is told up to there, and again the same (F39)", async () => {
-  const place = await placeFor(standIn);
+test.concurrent("a stream that ends in the middle of a line is told up to there, and again the same (F39)", async (context) => {
+  const place = await placeFor(context, standIn);
   const session = await place.start();
   await session.say(prompt("Go.", [say("one")]));
   await session.next("round_ended");
@@ -84,8 +84,8 @@ test("a stream that ends in the middle of a line is told up to there, and again 
   expect(told.events).toEqual(session.events);
 });
 
-test("no network is an outage, not a failure of the session, which lives on (F21)", async () => {
-  const place = await placeFor(real);
+test.concurrent("no network is an outage, not a failure of the session, which lives on (F21)", async (context) => {
+  const place = await placeFor(context, real);
   const given = {
     ...place.given,
     env: { ...place.given.env, ANTHROPIC_BASE_URL: `http://127.0.0.1:${await closedPort()}` },
@@ -107,8 +107,8 @@ async function closedPort(): Promise<number> {
 }
 
 /** Prints `lines` lines of 100 bytes under the shim. */
-async function printing(lines: number, program: string): Promise<string> {
-  const dir = join(tempFolder(), "1");
+async function printing(context: Context, lines: number, program: string): Promise<string> {
+  const dir = join(tempFolder(context), "1");
   await startShim({
     dir,
     argv: ["/bin/sh", "-c", program.replace("LINES", String(lines))],
@@ -119,9 +119,9 @@ async function printing(lines: number, program: string): Promise<string> {
   return dir;
 }
 
-test("a hundred megabytes that nobody reads hold no session up, and a slow reader gets every line (F40)", async () => {
+test("a hundred megabytes that nobody reads hold no session up, and a slow reader gets every line (F40)", async (context) => {
   const lines = 1_000_000;
-  const dir = await printing(lines, `yes "$(printf '%099d' 7)" | head -n LINES`);
+  const dir = await printing(context, lines, `yes "$(printf '%099d' 7)" | head -n LINES`);
   // Nobody has read a byte yet.
   expect(await awaitFile(dir, ["exit"], 20_000)).toBe("exit");
   const path = join(dir, "out.jsonl");
@@ -137,8 +137,9 @@ test("a hundred megabytes that nobody reads hold no session up, and a slow reade
   expect([seen, whole]).toEqual([lines, lines]);
 });
 
-test("a line of a hundred megabytes takes no longer than its bytes, and the lines behind it are told (F40)", async () => {
+test("a line of a hundred megabytes takes no longer than its bytes, and the lines behind it are told (F40)", async (context) => {
   const dir = await printing(
+    context,
     1_000_000,
     "head -c LINES00 /dev/zero | tr '\\0' x; echo; echo behind",
   );

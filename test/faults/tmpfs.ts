@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, onTestFinished } from "vitest";
+import type { TestContext } from "vitest";
 import { run } from "../../src/process/run.ts";
 
 const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
@@ -34,7 +34,7 @@ export interface SmallDisk {
 
 /** Mounts `bytes` of memory at a new folder until the test ends; skips the test where that is not allowed. */
 export async function smallDisk(
-  { skip }: Pick<TestContext, "skip">,
+  { skip, onTestFinished }: Pick<TestContext, "skip" | "onTestFinished">,
   bytes: number,
   at?: string,
 ): Promise<SmallDisk> {

@@ -68,6 +68,7 @@ function randomTask(
     project,
     root,
     target,
+    standsFor: null,
     needs,
     gate,
     gateFrom: gate === null ? "missing" : gateFrom,
