@@ -54,14 +54,14 @@ export function nextSteps({ run, tasks, usd: budget, paused }: RunDetail): strin
       lines.push(
         `↳ To see why ${key} failed, run muster logs ${address}; to try again, muster retry ${address}`,
       );
-    if (view.state === "parked" && view.reason === "credentials")
-      lines.push(`↳ To go on with new credentials, run muster resume ${run.id}`);
     if (view.state === "parked" && view.reason === "checkout")
       lines.push(
         `↳ To let ${key} land, commit or undo what is in the way, see git -C ${shellWord(view.project)} status`,
       );
     if (view.state === "paused" && !paused) lines.push(`↳ To go on, run muster resume ${address}`);
   }
+  if (run.tasks.some(({ reason }) => reason === "credentials"))
+    lines.push(`↳ To go on with new credentials, run muster resume ${run.id}`);
   if (paused) lines.push(`↳ To go on, run muster resume ${run.id}`);
   lines.push(...takeOver(run));
   if (run.state === "needs_attention" && run.costUsd >= budget)

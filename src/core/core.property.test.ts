@@ -16,7 +16,8 @@ import type { Capacity, Command, Input, Observation, Observed } from "./inputs.t
 import type { TaskSpec } from "./plan.ts";
 import { gateOf, openAsks } from "./queries.ts";
 import { fromText, toText } from "./serial.ts";
-import { type Attempt, type State, emptyState } from "./state.ts";
+import type { Attempt } from "./attempt.ts";
+import { type State, emptyState } from "./state.ts";
 import { runView } from "./view.ts";
 
 const capacity: Capacity = { parallel: 3, resident: 3, gates: 2 };
@@ -169,7 +170,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant("perform" as const), which: fc.nat(20), name }),
   },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({ do: fc.constant("fail" as const), which: fc.nat(20), how: fc.nat(20) }),
   },
   {
@@ -301,15 +302,25 @@ function badAnswers(effect: Effect): readonly Observed[] {
 function unasked({ attempt, n }: Effect & { do: "session" }): readonly Observed[] {
   const at = attempt.offset + 100;
   const over = { saw: "round_ended", text: "", turns: 1, usd: 0.125, offset: at } as const;
-  const question = (ask: string): Observed => asked({ ask, rule: "Bash(make)", offset: at });
+  const killed = {
+    saw: "session_exited",
+    n,
+    code: null,
+    signal: "SIGKILL",
+    why: "killed",
+  } as const;
+  const interrupted = { ...over, failure: { is: "interrupted" } } as const;
+  const ask = asked({ ask: `q${at}`, rule: "Bash(make)", offset: at });
+  const [open] = openAsks(attempt);
+  if (open !== undefined)
+    return [killed, interrupted, { saw: "ask_withdrawn", ask: open.id, offset: at }, ask];
   return [
-    question(`q${at}`),
-    question(`q${at}`),
-    asked({ ask: `q${at}`, kind: "question", tool: "AskUserQuestion", offset: at }),
-    { saw: "ask_withdrawn", ask: attempt.asks[0]?.id ?? "q1", offset: at },
+    ask,
+    ask,
+    { ...ask, kind: "question", tool: "AskUserQuestion" },
+    killed,
+    interrupted,
     { saw: "stalled", silentMs: 300_000, during: "model" },
-    { saw: "session_exited", n, code: null, signal: "SIGKILL", why: "killed" },
-    { ...over, failure: { is: "interrupted" } },
     { ...over, failure: { is: "agent", detail: "gave up" } },
     { ...over, failure: "void" },
   ];

@@ -111,14 +111,8 @@ describe("what is due", () => {
 });
 
 describe("a snapshot before the next message", () => {
-  const outage: RoundFailure = {
-    is: "unavailable",
-    reason: "outage",
-    status: 529,
-    retryAt: null,
-    detail: "529",
-  };
-  const broken = (failure: RoundFailure) =>
+  const gaveUp: RoundFailure = { is: "agent", detail: "it gave up" };
+  const broken = (failure: RoundFailure | "void") =>
     ({ saw: "round_ended", failure, text: "", turns: 1, usd: 0, offset: 900 }) as const;
   const exited = { saw: "session_exited", n: 1, code: 0, signal: null, why: "ended" } as const;
   const snapshots = (d: ReturnType<typeof drive>) =>
@@ -134,8 +128,8 @@ describe("a snapshot before the next message", () => {
 
   it("is due at once under a park and under a pause, with the next ref", () => {
     const parked = working();
-    parked.d.see("a", broken(outage));
-    expect(parked.d.attempt("a").park?.reason).toBe("outage");
+    parked.d.see("a", broken(gaveUp));
+    expect(parked.d.attempt("a").park?.reason).toBe("backoff");
     expect(parked.d.effect("a", "snapshot")).toMatchObject({
       key: "snapshot:att_a_1:1:1:1:live",
       ref: "refs/muster/attempts/att_a_1/1",
@@ -163,7 +157,7 @@ describe("a snapshot before the next message", () => {
     const w = walk(d);
     d.command(startOf([taskSpec("a")]));
     w.provision("a");
-    d.see("a", broken(outage));
+    d.see("a", broken("void"));
     expect(d.attempt("a").process.is).toBe("starting");
     expect(snapshots(d)).toEqual([]);
     d.see("a", { saw: "session_started", n: 1, pid: 100, version: null });
@@ -172,7 +166,7 @@ describe("a snapshot before the next message", () => {
 
   it("waits while the disk is full or the credentials are missing", () => {
     const disk = working();
-    disk.d.see("a", broken(outage));
+    disk.d.see("a", broken(gaveUp));
     disk.d.see("a", { saw: "snapshot_failed", why: "disk full" });
     expect(disk.d.attempt("a").park?.reason).toBe("disk");
     expect(snapshots(disk.d)).toEqual([]);
@@ -216,8 +210,17 @@ describe("a snapshot before the next message", () => {
     ]);
     expect(snapshots(d)).toEqual(["snapshot:att_a_1:3:0:1:none"]);
     expect(w.snapshot("a")).toEqual(["snapshot.taken", "session.planned", "round.admitted"]);
+    const other = working();
+    other.d.command(startOf([taskSpec("a")], { run: "run_b" }));
+    other.d.command({ type: "pause", run: runId, task: null, interrupt: true });
+    other.w.exit("a");
+    other.d.command({ type: "resume", run: "run_b", task: null, usd: null });
+    expect(other.d.attempt("a").phase).toEqual({ at: "idle", saved: true });
+    other.d.command({ type: "pause", run: "run_b", task: null, interrupt: false });
+    other.d.command({ type: "resume", run: "run_b", task: null, usd: null });
+    expect(other.d.attempt("a").phase).toEqual({ at: "idle", saved: true });
     const parked = working();
-    parked.w.endRound("a", outage);
+    parked.w.endRound("a", gaveUp);
     expect(parked.d.attempt("a").phase).toEqual({ at: "idle", saved: true });
     expect(parked.d.tick(60_000)).toEqual(["attempt.unparked"]);
     expect(snapshots(parked.d)).toEqual(["snapshot:att_a_1:2:1:1:live"]);

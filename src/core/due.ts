@@ -5,13 +5,16 @@
 import type { Basis, Due, Effect, Handover } from "./effects.ts";
 import { phaseKey, sessionKey, snapshotRef } from "./keys.ts";
 import { gateOf, ownAsk, specOf, spent } from "./queries.ts";
-import type { Attempt, Phase, State } from "./state.ts";
+import type { Attempt, Phase } from "./attempt.ts";
+import type { State } from "./state.ts";
 
 /** What should be happening at `now`. */
 export function due(state: State, now: number): Due {
   const effects: Effect[] = [];
   const budgetLeft = budgets(state);
   let wakeAt = Number.POSITIVE_INFINITY;
+  for (const { until } of state.breakers.values())
+    if (until !== null && until > now) wakeAt = Math.min(wakeAt, until);
   for (const attempt of state.attempts.values()) {
     pushEffects(effects, state, attempt, budgetLeft);
     wakeAt = Math.min(wakeAt, wakesAt(state, attempt));

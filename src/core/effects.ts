@@ -4,7 +4,7 @@
  */
 import type { AttemptId, Sha, TaskKey } from "./ids.ts";
 import type { TaskSpec } from "./plan.ts";
-import type { Answer, Attempt, Head, Merge, Message, Outcome } from "./state.ts";
+import type { Answer, Attempt, Head, Merge, Message, Outcome } from "./attempt.ts";
 
 export interface Basis {
   readonly key: TaskKey;

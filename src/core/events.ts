@@ -14,9 +14,10 @@ import type {
   MessageKind,
   Outcome,
   Park,
-  Run,
+  ParkReason,
   Worktree,
-} from "./state.ts";
+} from "./attempt.ts";
+import type { Run } from "./state.ts";
 
 interface OfRun {
   readonly run: RunId;
@@ -41,7 +42,9 @@ export type RunEvent =
       }[];
       readonly waitMs: number | null;
       readonly attended: boolean;
+      readonly credential: string;
     } & OfRun)
+  | ({ readonly type: "run.credential_changed"; readonly credential: string } & OfRun)
   | ({ readonly type: "run.paused" } & OfRun)
   | ({ readonly type: "run.resumed" } & OfRun)
   | ({ readonly type: "run.attended" } & OfRun)
@@ -211,7 +214,21 @@ export type ProjectEvent =
   /** A person saw the project's own Claude configuration and trusts it, as it is in the tree of this hash. */
   | ({ readonly type: "config.trusted"; readonly tree: string } & OfProject);
 
-export type EventBody = RunEvent | TaskEvent | AttemptEvent | ProjectEvent;
+interface OfBreaker {
+  readonly key: string;
+}
+
+export type BreakerEvent =
+  | ({
+      readonly type: "breaker.opened";
+      readonly reason: ParkReason;
+      readonly detail: string;
+      readonly until: number | null;
+    } & OfBreaker)
+  | ({ readonly type: "breaker.probed"; readonly att: AttemptId } & OfBreaker)
+  | ({ readonly type: "breaker.closed" } & OfBreaker);
+
+export type EventBody = BreakerEvent | RunEvent | TaskEvent | AttemptEvent | ProjectEvent;
 export type EventType = EventBody["type"];
 
 /** An event as the ledger holds it. */

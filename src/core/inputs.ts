@@ -5,7 +5,8 @@
  */
 import type { AttemptId, ProjectId, RunId, Sha, TaskKey, Uuid } from "./ids.ts";
 import type { TaskSpec } from "./plan.ts";
-import type { AskKind, GateEvidence, Head, Merge, ParkReason, Run, Worktree } from "./state.ts";
+import type { AskKind, GateEvidence, Head, Merge, ParkReason, Worktree } from "./attempt.ts";
+import type { Run } from "./state.ts";
 
 /** A task of a run, or the whole run where `task` is null. */
 export interface Target {
@@ -28,12 +29,19 @@ export type Command =
       readonly tasks: readonly TaskSpec[];
       readonly waitMs: number | null;
       readonly attended: boolean;
+      /** Names the credential of its sessions. */
+      readonly credential: string;
       /** True where the person said yes to the gates that muster proposes. */
       readonly acceptGates: boolean;
     }
   | ({ readonly type: "stop" } & Target)
   | ({ readonly type: "pause"; readonly interrupt: boolean } & Target)
-  | ({ readonly type: "resume"; readonly usd: number | null } & Target)
+  | ({
+      readonly type: "resume";
+      readonly usd: number | null;
+      /** Names the credential that it goes on with; absent = the one it had. */
+      readonly credential?: string;
+    } & Target)
   /** `settled` brings a settled run's state back; null where the run is open. */
   | ({ readonly type: "retry"; readonly settled: Run | null } & Target)
   | { readonly type: "tell"; readonly run: RunId; readonly task: TaskKey; readonly text: string }

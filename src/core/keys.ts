@@ -4,7 +4,7 @@
  */
 import type { EffectName } from "./effects.ts";
 import type { Observation, Observed } from "./inputs.ts";
-import type { Attempt, Phase } from "./state.ts";
+import type { Attempt, Phase } from "./attempt.ts";
 
 /** The key of what an attempt's phase has to do, held up or not; null where the phase itself does nothing. */
 export function phaseKey(attempt: Attempt): string | null {

@@ -1,7 +1,8 @@
 /** Questions about a state that several rules ask. Pure reads; nothing is stored that can be asked here. */
 import type { AttemptId, Sha, TaskKey } from "./ids.ts";
 import type { TaskSpec } from "./plan.ts";
-import type { Ask, Attempt, Head, Process, Run, State, Task } from "./state.ts";
+import type { Ask, Attempt, Head, Process } from "./attempt.ts";
+import type { Run, State, Task } from "./state.ts";
 
 export function specOf(state: State, attempt: Attempt): TaskSpec {
   const spec = state.runs.get(attempt.run)?.tasks.get(attempt.task)?.spec;

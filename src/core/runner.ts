@@ -5,7 +5,7 @@
 import type { AttemptId, Uuid } from "./ids.ts";
 import type { RoundFailure } from "./inputs.ts";
 import type { Permissions, Profile, RunnerName } from "./plan.ts";
-import type { Answer, AskKind } from "./state.ts";
+import type { Answer, AskKind } from "./attempt.ts";
 
 /** Everything a start needs, except secrets; written as `launch.json` beside the attempt's starts. */
 export interface Launch {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { taskSpec } from "../testing/core.ts";
-import type { Ask } from "./state.ts";
+import type { Ask } from "./attempt.ts";
 import { evidence, head } from "../testing/walk.ts";
 import { answeredText, conflictText, fixText, promptText } from "./texts.ts";
 

@@ -1,5 +1,5 @@
 /** What muster says to a session. One place for every sentence that a model reads from us; numbers and names come in. */
-import type { Answer, Ask, GateEvidence } from "./state.ts";
+import type { Answer, Ask, GateEvidence } from "./attempt.ts";
 import type { TaskSpec } from "./plan.ts";
 
 /** The first message of an attempt: the task, then how its result is taken. */

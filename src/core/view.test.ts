@@ -298,6 +298,7 @@ describe("a run as it is printed", () => {
         { command: "test", exit: 0, commit: "commit-m", on: "merge" },
       ],
     });
+    d.command(startOf([taskSpec("a")], { run: "run_b" }));
     expect(attemptsView(d.state, d.run()).map(({ id }) => id)).toEqual(["att_a_1", "att_a_2"]);
   });
 

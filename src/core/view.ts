@@ -1,4 +1,5 @@
 /** Views: what a face shows, derived from the state and never stored. The run object is the one of `run --json` (design §8). */
+import { breakersOf } from "./breakers.ts";
 import type { Sha } from "./ids.ts";
 import {
   attemptsOf,
@@ -10,7 +11,8 @@ import {
   openAsks,
   spent,
 } from "./queries.ts";
-import type { Ask, Attempt, Run, State, Task } from "./state.ts";
+import type { Ask, Attempt } from "./attempt.ts";
+import type { Run, State, Task } from "./state.ts";
 
 export type TaskStateName =
   | "waiting"
@@ -131,9 +133,14 @@ function rests({ phase, slot }: Attempt): boolean {
   }
 }
 
-function reasonOf(task: Task, attempt: Attempt | undefined): string | null {
+/** Why it ended so, or what holds it up: its own park, or a breaker that it would run into. */
+function reasonOf(state: State, run: Run, task: Task, now: number): string | null {
   if (task.state.is === "failed" || task.state.is === "done") return task.state.reason;
-  return attempt?.park?.reason ?? null;
+  const park = latestAttempt(state, run, task)?.park;
+  if (task.state.is !== "pending") return park?.reason ?? null;
+  if (taskStateName(state, run, task) !== "ready") return null;
+  const shut = breakersOf(state, run, task.spec).find(({ until }) => until === null || until > now);
+  return shut?.reason ?? null;
 }
 
 /** A task as `--json` prints it. */
@@ -150,7 +157,7 @@ export function taskView(state: State, run: Run, task: Task, now: number): TaskV
     project: task.spec.root,
     target: task.spec.target,
     state: taskStateName(state, run, task),
-    reason: reasonOf(task, attempt),
+    reason: reasonOf(state, run, task, now),
     attempts: task.attempts.length,
     session: attempt?.session ?? null,
     runner: task.spec.runner,
@@ -228,7 +235,8 @@ function moves(state: State, run: Run, task: Task, funded: boolean): boolean {
   if (isSettled(task)) return false;
   const name = taskStateName(state, run, task);
   if (name === "waiting" || name === "paused") return false;
-  if (name === "ready") return funded;
+  if (name === "ready")
+    return funded && !breakersOf(state, run, task.spec).some(({ until }) => until === null);
   const attempt = latestAttempt(state, run, task);
   if (attempt === undefined) return true;
   if (name === "parked") return attempt.park?.until !== null;

@@ -9,14 +9,14 @@ import type { RunId } from "../core/ids.ts";
 import type { Command } from "../core/inputs.ts";
 import type { Ledger } from "../core/ports.ts";
 import { latestAttempt } from "../core/queries.ts";
-import type { Attempt } from "../core/state.ts";
-import { gitEnvironment } from "../host/context.ts";
-import type { Host } from "../host/context.ts";
+import type { Attempt } from "../core/attempt.ts";
+import { type Host, gitEnvironment } from "../host/context.ts";
 import type { Sessions } from "../host/session.ts";
 import { openRepository } from "../git/git.ts";
 import { diffBytes } from "../git/inspect.ts";
 import { attachmentOf, requireDetached } from "./attach.ts";
 import { type KnownCaller, knowCaller } from "./caller.ts";
+import type { Callers } from "./callers.ts";
 import { type CleanParts, cleanPlan, performClean } from "./clean.ts";
 import { recentDiskUse } from "./disk.ts";
 import type { Engine } from "./engine.ts";
@@ -32,7 +32,7 @@ export interface ServiceParts {
   readonly ledger: Ledger;
   readonly host: Host;
   readonly sessions: Sessions;
-  readonly callers: Map<RunId, KnownCaller>;
+  readonly callers: Callers;
   readonly version: string;
   readonly socket: string;
   readonly scratch: string;
@@ -66,11 +66,11 @@ export function service(parts: ServiceParts): Service {
       const prepared = await prepare(request, engine.state, parts.scratch);
       const caller = await knowCaller(request);
       const run: RunId = `run_${newName()}`;
-      callers.set(run, caller);
+      await callers.bring(run, caller);
       try {
-        await engine.command(startCommand(run, request, prepared));
+        await engine.command(startCommand(run, request, prepared, caller));
       } catch (error) {
-        callers.delete(run);
+        callers.forget(run);
         throw error;
       }
       return { run };
@@ -80,8 +80,8 @@ export function service(parts: ServiceParts): Service {
     async command(request) {
       const found = await find(request.run);
       if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
-      if ("env" in request) callers.set(found.run.id, await knowCaller(request));
-      await engine.command(toCommand(request, found));
+      if ("env" in request) await callers.bring(found.run.id, await knowCaller(request));
+      await engine.command(toCommand(request, found, callers.get(found.run.id)));
     },
     ownConfig: (request) => lookAtOwnConfig(request, engine.state, parts.scratch),
     trust: (request) => giveTrust(request, engine, parts.scratch),
@@ -138,7 +138,12 @@ function newName(): string {
 /** What a run started without a person waits for permissions: not at all; with one, 15 minutes (design §8). */
 const attendedWaitMs = 15 * 60_000;
 
-function startCommand(run: RunId, request: RunRequest, prepared: Prepared): Command {
+function startCommand(
+  run: RunId,
+  request: RunRequest,
+  prepared: Prepared,
+  { fingerprint }: KnownCaller,
+): Command {
   const { attended, acceptGates, options } = request;
   return {
     type: "run.start",
@@ -151,6 +156,7 @@ function startCommand(run: RunId, request: RunRequest, prepared: Prepared): Comm
     waitMs: options.waitMs === undefined ? (attended ? attendedWaitMs : 0) : options.waitMs,
     attended,
     acceptGates,
+    credential: fingerprint,
   };
 }
 
@@ -211,13 +217,23 @@ function attemptsNamed({ state, run }: Found, task: string | null): Attempt[] {
   );
 }
 
-function toCommand(request: CommandRequest, { run, settled }: Found): Command {
+function toCommand(
+  request: CommandRequest,
+  { run, settled }: Found,
+  caller: KnownCaller | undefined,
+): Command {
   const id = run.id;
   switch (request.type) {
     case "retry":
       return { type: "retry", run: id, task: request.task, settled: settled ? run : null };
     case "resume":
-      return { type: "resume", run: id, task: request.task, usd: request.usd };
+      return {
+        type: "resume",
+        run: id,
+        task: request.task,
+        usd: request.usd,
+        ...(caller === undefined ? {} : { credential: caller.fingerprint }),
+      };
     default:
       return { ...request, run: id };
   }

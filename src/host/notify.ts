@@ -5,7 +5,8 @@ import { run } from "../process/run.ts";
 export interface Notification {
   readonly schema: 1;
   readonly kind: "ask" | "finished" | "failed";
-  readonly run: string;
+  /** null where it is about a credential, whoever uses it. */
+  readonly run: string | null;
   readonly task: string | null;
   readonly text: string;
 }
@@ -19,6 +20,15 @@ export function notificationOf(event: Event): Notification | undefined {
     case "ask.opened":
       if (event.ask.answer !== null) return undefined;
       return { schema: 1, kind: "ask", run: event.run, task: event.task, text: event.ask.text };
+    case "breaker.opened":
+      if (event.reason !== "credentials") return undefined;
+      return {
+        schema: 1,
+        kind: "ask",
+        run: null,
+        task: null,
+        text: `the credentials were refused: ${event.detail}`,
+      };
     case "task.failed":
       return {
         schema: 1,

@@ -38,7 +38,7 @@ export function classify(json: Json, limit: Limit | null): RoundFailure | null {
 }
 
 /** Without a login there was no request, so there is no status; an empty account is a 400 like any bad request. */
-const needsPerson = /^Not logged in|credit balance is too low/i;
+const needsPerson = /^Not logged in|credit balance is too low|enforced_spend_limit_reached/i;
 
 function apiFailure(status: number | null, detail: string, limit: Limit | null): RoundFailure {
   if (status === 401 || status === 402 || status === 403 || needsPerson.test(detail))

@@ -8,7 +8,8 @@ import type { AttemptId, RunId, TaskKey } from "../core/ids.ts";
 import type { Capacity, Command, Input, Observation, Observed } from "../core/inputs.ts";
 import { answered, phaseKey, sessionKey } from "../core/keys.ts";
 import { defaultLimits, type TaskSpec } from "../core/plan.ts";
-import { type Attempt, type Run, type State, type Task, emptyState } from "../core/state.ts";
+import type { Attempt } from "../core/attempt.ts";
+import { type Run, type State, type Task, emptyState } from "../core/state.ts";
 
 export const roomy: Capacity = { parallel: 16, resident: 32, gates: 4 };
 export const runId: RunId = "run_a";
@@ -64,6 +65,7 @@ export function startOf(tasks: readonly TaskSpec[], over: Partial<Start> = {}): 
     plans: plans.map((id) => ({ id, parallel: null, usd: null })),
     tasks,
     waitMs: 900_000,
+    credential: "key",
     attended: true,
     acceptGates: false,
     ...over,
@@ -82,7 +84,7 @@ export interface Drive {
   /** Feeds a command, then ticks; returns the types of all events that came of it. */
   command(command: Command): string[];
   /** Feeds an observation of the newest attempt of `task`, then ticks. Its key is that of its phase or session unless given. */
-  see(task: TaskKey, seen: Observed, effect?: string): string[];
+  see(task: TaskKey, seen: Observed, effect?: string, run?: RunId): string[];
   tick(afterMs?: number): string[];
   due(): readonly Effect[];
   /** The due effect of that name for a task; undefined where it is not due. */
@@ -144,8 +146,8 @@ export function drive(): Drive {
     task: (key, run = runId) => taskOf(state, key, run),
     attempt: (key, run = runId) => newestAttempt(state, key, run),
     command: (command) => feed({ is: "command", command, seed: seed() }),
-    see(task, seen, effect) {
-      const of = newestAttempt(state, task, runId);
+    see(task, seen, effect, run = runId) {
+      const of = newestAttempt(state, task, run);
       const ofPhase = answered[seen.saw] !== undefined || seen.saw === "inspect_failed";
       const key = effect ?? (ofPhase ? phaseKey(of) : sessionKey(of.id, of.starts)) ?? "";
       const observation = { att: of.id, key, ...seen } as Observation;

@@ -82,6 +82,7 @@ export function ledgerSuite(
     it("keeps the newest snapshot only", async () => {
       await fresh();
       expect(await ledger.readSnapshot()).toBeUndefined();
+      await ledger.append(0, [paused("run_a"), paused("run_a")], 1);
       await ledger.saveSnapshot(1, "one");
       await ledger.saveSnapshot(2, "two");
       expect(await ledger.readSnapshot()).toMatchObject({ seq: 2, state: "two" });

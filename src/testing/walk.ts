@@ -4,7 +4,7 @@
  */
 import type { TaskKey } from "../core/ids.ts";
 import type { Observed, RoundFailure } from "../core/inputs.ts";
-import type { Attempt, GateEvidence, Head, Worktree } from "../core/state.ts";
+import type { Attempt, GateEvidence, Head, Worktree } from "../core/attempt.ts";
 import type { Drive } from "./core.ts";
 
 /** A commit and its tree, named after `name`. */

@@ -1,5 +1,5 @@
 /** The page of faults: made from the list, the tests in the sources, and the last result of each, which the page itself keeps. */
-import { type Fault, faults } from "./faults.ts";
+import { faults } from "./faults.ts";
 import type { Proof, Ran, Result } from "./proofs.ts";
 import { resultOf } from "./proofs.ts";
 
@@ -55,7 +55,8 @@ export function renderPage(proofs: readonly Proof[], known: Known): string {
   const summaries = all.map((each) => summaryOf(each.proofs, known));
   const count = (summary: string): number => summaries.filter((each) => each === summary).length;
   const rows = all.map(
-    ({ id, fault, expected }, i) => `| ${id} | ${fault} | ${expected} | ${summaries[i] ?? ""} |`,
+    ({ id, fault, expected, open = "" }, i) =>
+      `| ${id} | ${fault} | ${expected} | ${summaries[i] ?? ""} | ${open} |`,
   );
   return [
     "# Faults, and what comes of them",
@@ -66,26 +67,22 @@ export function renderPage(proofs: readonly Proof[], known: Known): string {
     "",
     `${faults.length} faults: ${["passed", "failed", "skipped", "not run", "not tested"].map((each) => `${count(each)} ${each}`).join(", ")}.`,
     "",
-    "| | what goes wrong | what has to come of it | last result |",
-    "|---|---|---|---|",
+    "| | what goes wrong | what has to come of it | last result | not shown by the tests |",
+    "|---|---|---|---|---|",
     ...rows,
     "",
     "## Tests",
-    ...all.flatMap((each) => ["", `### ${each.id}`, "", ...sectionOf(each, known)]),
+    ...all.flatMap((each) => ["", `### ${each.id}`, "", ...sectionOf(each.proofs, known)]),
     "",
   ].join("\n");
 }
 
-function sectionOf(
-  { proofs, open }: Fault & { readonly proofs: readonly Proof[] },
-  known: Known,
-): readonly string[] {
-  const lines = proofs.map((proof) => {
+function sectionOf(proofs: readonly Proof[], known: Known): readonly string[] {
+  if (proofs.length === 0) return ["- not tested"];
+  return proofs.map((proof) => {
     const line = lineOf(proof);
     return `- ${known.get(line) ?? "not run"}: ${line}`;
   });
-  const missing = proofs.length === 0 ? ["- not tested"] : [];
-  return [...lines, ...missing, ...(open === undefined ? [] : [`- not shown: ${open}`])];
 }
 
 /** One failure fails the fault; what has not run or was skipped counts only where nothing else is known. */

@@ -7,13 +7,20 @@ import { type Proof, type Ran, type Result, readProofs, resultOf, root } from ".
 
 export function evidence(): Reporter {
   let isFiltered = false;
+  let planned: readonly Proof[] = [];
   return {
     onInit: ({ config }) => {
       isFiltered = config.testNamePattern !== undefined;
     },
+    onTestRunStart: () => {
+      planned = readProofs();
+    },
     onTestRunEnd: (modules, _errors, reason) => {
       if (reason === "interrupted") return;
-      record(modules.flatMap((module) => ranIn(module, isFiltered)));
+      record(
+        planned,
+        modules.flatMap((module) => ranIn(module, isFiltered)),
+      );
     },
   };
 }
@@ -36,16 +43,15 @@ function resultIn(test: TestCase, isFiltered: boolean): Result | undefined {
 }
 
 /** Chaos has a run of its own. Each run speaks for its own proofs, and only where it had all of them. */
-function record(ran: readonly Ran[]): void {
-  const proofs = readProofs();
+function record(planned: readonly Proof[], ran: readonly Ran[]): void {
   const isChaos = ({ file }: Proof): boolean => file.startsWith("test/chaos/");
-  const whole = [proofs.filter(isChaos), proofs.filter((proof) => !isChaos(proof))].filter(
+  const whole = [planned.filter(isChaos), planned.filter((proof) => !isChaos(proof))].filter(
     (part) => part.length > 0 && part.every((proof) => resultOf(proof, ran) !== undefined),
   );
   if (whole.length === 0) return;
   const path = join(root, pagePath);
   const before = existsSync(path) ? readFileSync(path, "utf8") : "";
-  const after = renderPage(proofs, merge(readKnown(before), whole.flat(), ran));
+  const after = renderPage(readProofs(), merge(readKnown(before), whole.flat(), ran));
   if (after === before) return;
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, after);

@@ -68,7 +68,7 @@ test.concurrent("a session goes on while its daemon is stopped by a person, and 
   const world = await opened(context);
   const run = await startHeld(world);
   const [session] = await sessionsNow(world);
-  expect((await world.muster(["host", "stop"])).stderr).toContain("1 sessions go on");
+  expect((await world.muster(["host", "stop"])).stderr).toMatch(/session(?:s go| goes) on/);
   expect(readIdentity(session?.pid ?? 0)).toBeDefined();
   expect((await world.muster(["ls"])).code).toBe(0);
   await expectAdopted(world, run, session);
@@ -218,16 +218,13 @@ test.concurrent("sessions and gates have the environment of the terminal that st
   expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
 });
 
-test.fails.concurrent(
-  "a run keeps the environment it was started from when its daemon is killed (F47)",
-  async (context) => {
-    const world = await opened(context);
-    const run = await startFromElsewhere(world);
-    await world.killDaemon();
-    world.letGo("a");
-    expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
-  },
-);
+test.concurrent("a run keeps the environment it was started from when its daemon is killed (F47)", async (context) => {
+  const world = await opened(context);
+  const run = await startFromElsewhere(world);
+  await world.killDaemon();
+  world.letGo("a");
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+});
 
 test.concurrent("the lock holds whatever was looked at meanwhile (F17)", async (context) => {
   const world = await opened(context);

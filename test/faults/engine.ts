@@ -5,7 +5,7 @@ import type { Effect } from "../../src/core/effects.ts";
 import type { Observed } from "../../src/core/inputs.ts";
 import { answered, phaseKey, sessionKey } from "../../src/core/keys.ts";
 import type { Ledger } from "../../src/core/ports.ts";
-import type { Attempt } from "../../src/core/state.ts";
+import type { Attempt } from "../../src/core/attempt.ts";
 import { noBoundary } from "../../src/host/boundary.ts";
 import { roomy, startOf, taskSpec } from "../../src/testing/core.ts";
 import { head, inspected, worktree } from "../../src/testing/walk.ts";

@@ -46,6 +46,7 @@ async function runThrough(steps: Steps, later: Steps): Promise<readonly Event[]>
     base: env,
     gate: env,
     session: () => ({ env, apiKey: "sk-ant-dummy", configDir: null }),
+    lost: [],
     isolation: "home",
     instructions: "",
   };

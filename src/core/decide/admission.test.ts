@@ -234,13 +234,7 @@ describe("live processes", () => {
     d.capacity = { ...roomy, resident: 1 };
     d.command(startOf([taskSpec("a"), taskSpec("b")]));
     w.work("a");
-    w.endRound("a", {
-      is: "unavailable",
-      reason: "rate_limit",
-      status: 429,
-      retryAt: d.now + 3_600_000,
-      detail: "limit",
-    });
+    w.endRound("a", { is: "agent", detail: "it gave up" });
     w.provision("b");
     expect(d.attempt("a").process).toMatchObject({
       is: "ending",

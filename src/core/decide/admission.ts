@@ -3,6 +3,7 @@
  * their own slots; live processes by `resident`; landings one at a time per lane. What is already under way goes first, then
  * tasks in the plan's order.
  */
+import { type Passage, parkBehind, passage } from "./breaker.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import { type AttemptId, attemptId } from "../ids.ts";
 import type { Capacity } from "../inputs.ts";
@@ -19,7 +20,8 @@ import {
   spent,
   verifiedHead,
 } from "../queries.ts";
-import type { Attempt, Run, Task } from "../state.ts";
+import type { Attempt } from "../attempt.ts";
+import type { Run, Task } from "../state.ts";
 import { promptText } from "../texts.ts";
 
 /** Rounds in flight, counted as they are admitted. */
@@ -124,6 +126,8 @@ function admitGate(d: Decision, attempt: Attempt, load: Load, capacity: Capacity
   }
 }
 
+const open: Passage = { is: "open" };
+
 /** A message that waits for a slot, or an answer to a question that gave its slot back. */
 function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacity): void {
   const run = d.state.runs.get(attempt.run);
@@ -131,10 +135,18 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
   const { phase } = attempt;
   if (openAsks(attempt).length > 0) return;
   if (phase.at === "working") {
-    if (attempt.slot) return;
-  } else if (!isReadyToTalk(attempt)) return;
-  const { plan } = specOf(d.state, attempt);
+    if (attempt.slot || attempt.process.is === "ending") return;
+  } else if (!isReadyToTalk(attempt)) {
+    reserve(d, attempt, run, load, capacity);
+    return;
+  }
+  const spec = specOf(d.state, attempt);
+  const { plan } = spec;
   const needsProcess = attempt.process.is === "none";
+  // A round in flight goes on after its answer; what it meets it meets.
+  const pass = phase.at === "working" ? open : passage(d, run, spec);
+  if (pass.is === "shut") parkBehind(d, attempt, pass.breaker);
+  if (pass.is === "shut" || pass.is === "wait") return;
   if (!attempt.slot) {
     if (!hasRoom(load, run, plan, capacity) || isOverBudget(d, run, plan)) return;
     take(load, attempt, plan);
@@ -145,7 +157,19 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
     const n = attempt.starts + 1;
     d.of(attempt.id, { type: "session.planned", n, resume: attempt.starts > 0 });
   }
+  if (pass.is === "probe")
+    for (const { key } of pass.breakers) d.emit({ type: "breaker.probed", key, att: attempt.id });
   d.of(attempt.id, { type: "round.admitted" });
+}
+
+/** What waits for its snapshot only is under way: nothing new overtakes it. */
+function reserve(d: Decision, attempt: Attempt, run: Run, load: Load, capacity: Capacity): void {
+  const { phase, mail, process } = attempt;
+  if (phase.at !== "idle" || phase.saved || mail.length === 0 || attempt.slot) return;
+  const { plan } = specOf(d.state, attempt);
+  if (!hasRoom(load, run, plan, capacity) || isOverBudget(d, run, plan)) return;
+  take(load, attempt, plan);
+  if (process.is === "none") load.resident += 1;
 }
 
 /** True where a message waits for a slot, what is there is kept, and no process is on its way out. */
@@ -179,8 +203,8 @@ function admitTasks(d: Decision, { id }: Run, load: Load, capacity: Capacity): v
   for (const [key, task] of run.tasks) {
     if ((load.ofRun.get(id) ?? 0) >= run.parallel || load.rounds >= capacity.parallel) return;
     const { plan } = task.spec;
-    if (!isReady(d, run, task) || !hasRoom(load, run, plan, capacity) || isOverBudget(d, run, plan))
-      continue;
+    if (!isReady(d, run, task) || passage(d, run, task.spec).is === "shut") continue;
+    if (!hasRoom(load, run, plan, capacity) || isOverBudget(d, run, plan)) continue;
     take(load, { run: id }, task.spec.plan);
     admitTask(d, run, key, task);
   }

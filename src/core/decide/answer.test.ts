@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Drive, drive, need, runId, startOf, taskSpec } from "../../testing/core.ts";
-import { asked, head, inspected, walk } from "../../testing/walk.ts";
+import { asked, head, inspected, walk, worktree } from "../../testing/walk.ts";
 import type { Command } from "../inputs.ts";
 import type { TaskSpec } from "../plan.ts";
 
@@ -141,9 +141,17 @@ describe("an answer", () => {
     ask(d);
     d.see("b", asked({ rule: "Bash(make)" }));
     d.see("c", asked({ rule: "Bash(rm)" }));
+    d.command(startOf([taskSpec("a")], { run: "run_b" }));
+    for (const seen of [
+      { saw: "provisioned", worktree: worktree("a") },
+      { saw: "session_started", n: 1, pid: 100, version: null },
+      asked({ rule: "Bash(make)" }),
+    ] as const)
+      d.see("a", seen, undefined, "run_b");
     d.command(answer("a", allow));
     expect(d.attempt("b").asks[0]?.answer).toMatchObject({ is: "allow" });
     expect(d.attempt("c").asks[0]?.answer).toBeNull();
+    expect(d.attempt("a", "run_b").asks).toMatchObject([{ rule: "Bash(make)", answer: null }]);
   });
 
   it("no is remembered too, and a text is a no with a reason", () => {

@@ -7,7 +7,7 @@ import { Fault } from "../fault.ts";
 import type { AttemptId, RunId } from "../ids.ts";
 import type { Command } from "../inputs.ts";
 import { gateOf, openAsks, ownAsk, specOf } from "../queries.ts";
-import type { Answer, Ask, Attempt } from "../state.ts";
+import type { Answer, Ask, Attempt } from "../attempt.ts";
 
 export function tell(d: Decision, attempt: Attempt, text: string): void {
   const { phase, id } = attempt;

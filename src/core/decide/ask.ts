@@ -6,7 +6,7 @@ import { type Decision, queueMessage } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed } from "../inputs.ts";
 import { specOf } from "../queries.ts";
-import type { Answer, Ask } from "../state.ts";
+import type { Answer, Ask } from "../attempt.ts";
 import { answeredText, decideYourselfText, deniedBeforeText, deniedText } from "../texts.ts";
 
 type Saw<K extends Observed["saw"]> = Extract<Observed, { saw: K }>;

@@ -167,7 +167,12 @@ describe("resume", () => {
     expect(d.attempt("a").park).toMatchObject({ reason: "credentials", until: null });
     d.command({ type: "pause", run: runId, task: "b", interrupt: false });
     const types = d.command(resume);
-    expect(types.slice(0, 3)).toEqual(["run.attended", "attempt.unparked", "task.resumed"]);
+    expect(types.slice(0, 4)).toEqual([
+      "breaker.closed",
+      "run.attended",
+      "attempt.unparked",
+      "task.resumed",
+    ]);
   });
 
   it("tries a landing again that could not be signed, its commit approved as it was", () => {

@@ -1,5 +1,6 @@
 /** Commands: what someone asks. One that makes no sense throws a Fault that names it and says what would. */
 import { answer, approve, reject, tell, trust } from "./answer.ts";
+import { trustCredential, tryAgain } from "./breaker.ts";
 import { checkStart, startRun } from "./start.ts";
 import { requireActive, requireRun, requireTask, targets } from "./target.ts";
 import { type Decision, endSession, windDown } from "./decision.ts";
@@ -74,8 +75,12 @@ function pause(d: Decision, { run, task, interrupt }: Extract<Command, { type: "
 }
 
 /** Ends pauses and parks, and counts as a person showing up. */
-function resume(d: Decision, { run, task, usd }: Extract<Command, { type: "resume" }>): void {
-  const { paused, attended } = requireRun(d, run);
+function resume(d: Decision, command: Extract<Command, { type: "resume" }>): void {
+  const { run, task, usd, credential } = command;
+  const { paused, attended, credential: before } = requireRun(d, run);
+  if (credential !== undefined && credential !== before)
+    d.emit({ type: "run.credential_changed", run, credential });
+  tryAgain(d, requireRun(d, run));
   if (usd !== null) d.emit({ type: "run.budget_raised", run, usd });
   if (!attended) d.emit({ type: "run.attended", run });
   if (task === null && paused) d.emit({ type: "run.resumed", run });
@@ -105,6 +110,7 @@ function retry(d: Decision, { run, task, settled }: Extract<Command, { type: "re
         remedy: `muster show ${run}`,
       },
     );
+  trustCredential(d, run);
   for (const [key] of wanted) d.emit({ type: "task.reopened", run, task: key });
   for (const [key, { state }] of requireRun(d, run).tasks)
     if (state.is === "failed" && state.reason === "needs_failed")

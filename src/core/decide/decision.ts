@@ -3,7 +3,8 @@ import { edit } from "../evolve/edit.ts";
 import type { AttemptEvent, EventBody, TaskEvent } from "../events.ts";
 import { apply } from "../evolve/evolve.ts";
 import { type AttemptId, type Uuid, seedFrom, uuidFrom } from "../ids.ts";
-import type { MessageKind, Outcome, State, Attempt } from "../state.ts";
+import type { MessageKind, Outcome, Attempt } from "../attempt.ts";
+import type { State } from "../state.ts";
 
 type Bare<T> = T extends unknown ? Omit<T, "run" | "task" | "att"> : never;
 type BareOfTask<T> = T extends unknown ? Omit<T, "run" | "task"> : never;

@@ -3,13 +3,14 @@ import { decideInspection, decideGate } from "./proof.ts";
 import { decideMerge, decideLanding } from "./queue.ts";
 import { askPerson, decideAsk } from "./ask.ts";
 import { decideExit, decideRoundEnd, decideStall, parkFor } from "./round.ts";
+import { closeBreakers } from "./breaker.ts";
 import { type Decision, conclude, endSession, windDown } from "./decision.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observation, Observed } from "../inputs.ts";
 import { isAnswer, phaseKey, snapshotRef, startOf } from "../keys.ts";
 import { ownAsk, specOf } from "../queries.ts";
-import type { Attempt } from "../state.ts";
+import type { Attempt } from "../attempt.ts";
 
 /** Provisioning is tried this often before the task fails. */
 const maxProvisionTries = 3;
@@ -202,6 +203,7 @@ function decideSession(d: Decision, att: AttemptId, seen: OfSession): void {
       return;
     case "used":
       d.of(att, { type: "attempt.used", turns: seen.turns, usd: seen.usd, offset: seen.offset });
+      if (seen.turns > 0) closeBreakers(d, att);
       checkLimits(d, att);
       return;
     case "round_ended":

@@ -5,7 +5,7 @@ import { type Decision, endSession, queueMessage, windDown } from "./decision.ts
 import type { AttemptId } from "../ids.ts";
 import type { Observed } from "../inputs.ts";
 import { changesNothing, gateOf, hasLandedBasis, openAsks, specOf } from "../queries.ts";
-import type { Attempt, GateEvidence, Head, Phase } from "../state.ts";
+import type { Attempt, GateEvidence, Head, Phase } from "../attempt.ts";
 import { commitText, fixText } from "../texts.ts";
 
 /** A gate that could not be run (its place, not its result) is tried this often. */

@@ -6,7 +6,7 @@ import { type Decision, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed } from "../inputs.ts";
 import { gateOf, specOf } from "../queries.ts";
-import type { Attempt, GateEvidence, Merge } from "../state.ts";
+import type { Attempt, GateEvidence, Merge } from "../attempt.ts";
 import { conflictText } from "../texts.ts";
 
 /** How long an entry waits before it looks again whether the person's checkout is out of the way. */

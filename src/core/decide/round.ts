@@ -1,10 +1,11 @@
 /** Rounds and their sessions: ends, exits, stalls, and what to do when the world is busy. */
 import { askPerson, outliveProcess } from "./ask.ts";
+import { closeBreakers, openBreaker } from "./breaker.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed, RoundFailure } from "../inputs.ts";
 import { unsent, waitsForAnswer } from "../queries.ts";
-import type { ParkReason, Process } from "../state.ts";
+import type { ParkReason, Process } from "../attempt.ts";
 import { continueText } from "../texts.ts";
 
 /** Resumes after crashes, stalls and agent errors since the last good round. */
@@ -32,6 +33,7 @@ export function decideRoundEnd(d: Decision, att: AttemptId, seen: Saw<"round_end
     usd: seen.usd,
     offset: seen.offset,
   });
+  if (failure === null) closeBreakers(d, att);
   closeAsks(d, att, was.process, failure);
   if (d.attempt(att).phase.at !== "settling" || failure === null) return;
   if (failure === "void") {
@@ -74,6 +76,7 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
         failure.detail,
         failure.retryAt === null ? null : failure.retryAt - d.now,
       );
+      openBreaker(d, att, failure.reason, failure.detail, d.attempt(att).park?.until ?? d.now);
       return;
     case "credentials":
       queueMessage(d, att, "continue", continueText("the credentials were refused"));
@@ -81,6 +84,7 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
         type: "attempt.parked",
         park: { reason: "credentials", detail: failure.detail, until: null },
       });
+      openBreaker(d, att, "credentials", failure.detail, null);
       endSession(d, att, "credentials", false);
       return;
     case "interrupted": {
@@ -189,6 +193,4 @@ export function decideExit(
   const silent = stalledSince(was.process);
   if (silent !== null) recover(d, att, "stalled", silent);
   else if (was.process.is !== "ending") recover(d, att, "crashed", seen.why);
-  else if (!unsent(d.attempt(att)) && !waitsForAnswer(d.attempt(att)))
-    queueMessage(d, att, "continue", continueText("it was paused"));
 }

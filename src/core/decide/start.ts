@@ -1,4 +1,5 @@
 /** The start of a run: checked whole before the first event, so that nothing is half-started. */
+import { trustCredential } from "./breaker.ts";
 import type { Decision } from "./decision.ts";
 import { Fault } from "../fault.ts";
 import type { TaskKey } from "../ids.ts";
@@ -61,8 +62,9 @@ export function findCycle(
 }
 
 export function startRun(d: Decision, start: Start): void {
-  const { run, name, parallel, usd, plans, waitMs, attended } = start;
-  d.emit({ type: "run.started", run, name, parallel, usd, plans, waitMs, attended });
+  const { run, name, parallel, usd, plans, waitMs, attended, credential } = start;
+  d.emit({ type: "run.started", run, name, parallel, usd, plans, waitMs, attended, credential });
+  trustCredential(d, run);
   for (const spec of start.tasks) d.emit({ type: "task.added", run, task: spec.key, spec });
   if (!start.acceptGates) return;
   const accepted = new Set<string>();

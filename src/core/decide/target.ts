@@ -2,7 +2,8 @@
 import type { Decision } from "./decision.ts";
 import { Fault } from "../fault.ts";
 import type { RunId, TaskKey } from "../ids.ts";
-import type { Attempt, Run, Task } from "../state.ts";
+import type { Attempt } from "../attempt.ts";
+import type { Run, Task } from "../state.ts";
 
 export function requireRun(d: Decision, id: RunId): Run {
   const run = d.state.runs.get(id);

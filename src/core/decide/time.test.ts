@@ -140,6 +140,16 @@ describe("the end of an attempt", () => {
     expect(d.events.at(-1)).toMatchObject({ type: "run.settled", state: "succeeded" });
   });
 
+  it("settles a run beside another one that goes on", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")], { run: "run_b" }));
+    d.command(startOf([taskSpec("a")]));
+    w.finish("a");
+    expect([...d.state.runs.keys()]).toEqual(["run_b"]);
+    expect([...d.state.attempts.keys()]).toEqual(["att_b_1"]);
+  });
+
   it.each([
     ["failed", ["a"], ["b"]],
     ["canceled", [], ["b"]],

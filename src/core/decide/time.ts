@@ -4,7 +4,8 @@ import { type Decision, conclude, windDown } from "./decision.ts";
 import { timesOutAt } from "../due.ts";
 import { isSettled, mayBeMade, needState } from "../queries.ts";
 import { deniedText } from "../texts.ts";
-import type { Attempt, Run, State, Task } from "../state.ts";
+import type { Attempt } from "../attempt.ts";
+import type { Run, State, Task } from "../state.ts";
 import type { TaskKey } from "../ids.ts";
 
 /** A longer forward jump of the wall clock was not work: rounds in flight count anew (design §2). */

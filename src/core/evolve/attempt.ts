@@ -2,7 +2,7 @@
 import type { Edit } from "./edit.ts";
 import type { AttemptEvent } from "../events.ts";
 import { assert } from "../fault.ts";
-import type { Attempt, ParkReason, Phase } from "../state.ts";
+import type { Attempt, ParkReason, Phase } from "../attempt.ts";
 import { add, evolveRound, idle, unsaved, worked } from "./round.ts";
 
 export function evolveAttempt(draft: Edit, event: AttemptEvent, at: number): void {

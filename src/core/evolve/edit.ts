@@ -4,7 +4,8 @@
  */
 import { assert } from "../fault.ts";
 import type { AttemptId, ProjectId, RunId, TaskKey } from "../ids.ts";
-import type { Attempt, Project, Run, State, Task } from "../state.ts";
+import type { Attempt } from "../attempt.ts";
+import type { Breaker, Project, Run, State, Task } from "../state.ts";
 
 export interface Edit {
   readonly state: State;
@@ -18,6 +19,8 @@ export interface Edit {
   /** Moves an attempt out of the open ones into its run's past. */
   closeAttempt(id: AttemptId): void;
   setProject(id: ProjectId, project: Project): void;
+  setBreaker(breaker: Breaker): void;
+  dropBreaker(key: string): void;
   advance(seq: number, at: number): void;
 }
 
@@ -91,9 +94,15 @@ export function edit(from: State): Edit {
       if (past !== of.past) setRun({ ...of, past });
     },
     setProject(id, project) {
-      const projects = own(state.projects);
-      projects.set(id, project);
-      if (projects !== state.projects) state = { ...state, projects };
+      state = { ...state, projects: own(state.projects).set(id, project) };
+    },
+    setBreaker(breaker) {
+      state = { ...state, breakers: own(state.breakers).set(breaker.key, breaker) };
+    },
+    dropBreaker(key) {
+      const breakers = own(state.breakers);
+      breakers.delete(key);
+      state = { ...state, breakers };
     },
     advance(seq, at) {
       state = { ...state, seq, now: Math.max(state.now, at) };

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { drive, runId, startOf, taskSpec } from "../../testing/core.ts";
 import { head, walk } from "../../testing/walk.ts";
 import type { AttemptEvent, EventBody } from "../events.ts";
-import { type Ask, type MessageKind, type State, emptyState } from "../state.ts";
+import type { Ask, MessageKind } from "../attempt.ts";
+import { type State, emptyState } from "../state.ts";
 import { edit } from "./edit.ts";
 import { evolve, fold } from "./evolve.ts";
 

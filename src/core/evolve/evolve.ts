@@ -1,6 +1,13 @@
 /** Evolve: the state after an event. Total over every event type; it decides nothing and reads no clock. */
 import { edit, type Edit } from "./edit.ts";
-import type { Event, EventBody, ProjectEvent, RunEvent, TaskEvent } from "../events.ts";
+import type {
+  BreakerEvent,
+  Event,
+  EventBody,
+  ProjectEvent,
+  RunEvent,
+  TaskEvent,
+} from "../events.ts";
 import { evolveAttempt } from "./attempt.ts";
 import { unsaved } from "./round.ts";
 import { never } from "../fault.ts";
@@ -27,6 +34,7 @@ export function apply(draft: Edit, event: EventBody, at: number): void {
   if (isRunEvent(event)) applyRun(draft, event, at);
   else if (isTaskEvent(event)) applyTask(draft, event, at);
   else if (isProjectEvent(event)) applyProject(draft, event);
+  else if (isBreakerEvent(event)) applyBreaker(draft, event);
   else evolveAttempt(draft, event, at);
 }
 
@@ -39,6 +47,7 @@ const runTypes = new Set<string>([
   "run.budget_raised",
   "run.reopened",
   "run.settled",
+  "run.credential_changed",
   "answer.remembered",
 ] satisfies RunEvent["type"][]);
 
@@ -50,6 +59,20 @@ function isTaskEvent(event: EventBody): event is TaskEvent {
 }
 function isProjectEvent(event: EventBody): event is ProjectEvent {
   return event.type === "gate.accepted" || event.type === "config.trusted";
+}
+
+function isBreakerEvent(event: EventBody): event is BreakerEvent {
+  return event.type.startsWith("breaker.");
+}
+
+function applyBreaker(draft: Edit, event: BreakerEvent): void {
+  const { key } = event;
+  const was = draft.state.breakers.get(key);
+  if (event.type === "breaker.closed") draft.dropBreaker(key);
+  else if (event.type === "breaker.opened") {
+    const { reason, detail, until } = event;
+    draft.setBreaker({ key, reason, detail, until, opened: (was?.opened ?? 0) + 1, probe: null });
+  } else if (was !== undefined) draft.setBreaker({ ...was, probe: event.att });
 }
 
 function applyProject(draft: Edit, event: ProjectEvent): void {
@@ -72,6 +95,7 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
         plans: new Map(event.plans.map(({ id, parallel, usd }) => [id, { parallel, usd }])),
         waitMs: event.waitMs,
         attended: event.attended,
+        credential: event.credential,
         paused: false,
         remembered: new Map(),
         tasks: new Map(),
@@ -106,6 +130,9 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
       draft.setRun({ ...run, usd: event.usd, plans: raised(run.plans, event.usd) });
       return;
     }
+    case "run.credential_changed":
+      draft.setRun({ ...draft.run(event.run), credential: event.credential });
+      return;
     case "answer.remembered": {
       const run = draft.run(event.run);
       draft.setRun({ ...run, remembered: new Map(run.remembered).set(event.rule, event.allow) });

@@ -1,7 +1,7 @@
 /** Proof and landing in evolve: gates, the merge queue, the target. */
 import type { AttemptEvent } from "../events.ts";
 import { assert, never } from "../fault.ts";
-import type { Attempt, Phase, QueueStep } from "../state.ts";
+import type { Attempt, Phase, QueueStep } from "../attempt.ts";
 
 export type GateOrQueue = Extract<
   AttemptEvent,

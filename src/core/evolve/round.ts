@@ -1,6 +1,6 @@
 /** Rounds in evolve: messages, questions, the session's process, and how the attempt's clock runs. */
 import type { AttemptEvent } from "../events.ts";
-import type { Ask, Attempt, Message, MessageKind, Phase, Process } from "../state.ts";
+import type { Ask, Attempt, Message, MessageKind, Phase, Process } from "../attempt.ts";
 import { evolveQueue } from "./queue.ts";
 
 export type RoundOrLater = Extract<
@@ -74,6 +74,18 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
       return { ...a, process: ending(a.process, event) };
     case "session.exited":
       return exited(a, at);
+    default:
+      return evolveAsk(a, event, at);
+  }
+}
+
+type AskOrLater = Exclude<
+  RoundOrLater,
+  { type: `message.${string}` | `round.${string}` | `session.${string}` }
+>;
+
+function evolveAsk(a: Attempt, event: AskOrLater, at: number): Attempt {
+  switch (event.type) {
     case "ask.opened":
       return opened(a, event.ask, event.offset, at);
     case "ask.answered":

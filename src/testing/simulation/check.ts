@@ -3,7 +3,8 @@ import type { Due } from "../../core/effects.ts";
 import type { Event } from "../../core/events.ts";
 import type { Capacity } from "../../core/inputs.ts";
 import { isHeld, isSettled, laneOf, openAsks, specOf } from "../../core/queries.ts";
-import type { Attempt, State, Task } from "../../core/state.ts";
+import type { Attempt } from "../../core/attempt.ts";
+import type { State, Task } from "../../core/state.ts";
 import { difference } from "./equal.ts";
 
 function refuse(condition: boolean, message: string): void {

@@ -38,6 +38,7 @@ export function randomStart(r: Random, run: RunId, projects: readonly SimulatedP
     waitMs: r.pick([null, 0, 60_000, 900_000]),
     attended: r.chance(0.7),
     acceptGates: r.chance(0.5),
+    credential: r.pick(["key", "key", "login"]),
   });
 }
 
@@ -80,6 +81,7 @@ function randomTask(
     },
     paths: r.chance(0.2) ? ["src/**"] : null,
     artifacts: r.chance(0.2) ? ["docs/a.md"] : [],
+    model: r.pick(["sonnet", "sonnet", "opus"]),
     profile: r.chance(0.1) ? "project" : "isolated",
     permissions: {
       allow: [],

@@ -5,7 +5,7 @@ import type { Due } from "../../core/effects.ts";
 import type { Event, EventBody } from "../../core/events.ts";
 import { evolve, fold } from "../../core/evolve/evolve.ts";
 import { Fault } from "../../core/fault.ts";
-import type { RunId } from "../../core/ids.ts";
+import type { AttemptId, RunId } from "../../core/ids.ts";
 import type { Capacity, Command, Input, Observation } from "../../core/inputs.ts";
 import { spent } from "../../core/queries.ts";
 import { type Run, type State, emptyState } from "../../core/state.ts";
@@ -149,13 +149,19 @@ function record(m: Machine, bodies: readonly EventBody[], byPerson: boolean): vo
     m.events.push(event);
     m.trace(`    #${event.seq} ${JSON.stringify(event)}`);
     checkEvent(before, m.state, event);
-    if (event.type === "round.admitted" && before.attempts.get(event.att)?.phase.at === "idle")
+    if (event.type === "round.admitted" && saysSomething(before, event.att))
       checkSaved(m.host, event.att);
     if (event.type === "attempt.approved" && byPerson)
       m.truth.approvals.set(`${event.run}/${event.task} ${event.commit}`, event.gateless);
     if (event.type === "run.settled") settle(m, before, event.run);
     if (event.type === "run.reopened") m.settled.delete(event.run);
   }
+}
+
+/** True where the round begins with a message, not with one that the session has had for a while. */
+function saysSomething(state: State, att: AttemptId): boolean {
+  const attempt = state.attempts.get(att);
+  return attempt?.phase.at === "idle" && attempt.mail.every(({ taken }) => !taken);
 }
 
 /** A run that is settled shows what it was charged, and nothing of it lives. */

@@ -2,7 +2,7 @@
 import type { Effect } from "../../core/effects.ts";
 import type { Sha } from "../../core/ids.ts";
 import type { Observed } from "../../core/inputs.ts";
-import type { GateEvidence } from "../../core/state.ts";
+import type { GateEvidence } from "../../core/attempt.ts";
 import type { Truth, WorkingTree } from "./truth.ts";
 
 type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;

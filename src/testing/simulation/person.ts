@@ -26,6 +26,7 @@ export function randomCommand(
     () => ({ type: "pause", run, task: some, interrupt: r.chance(0.5) }),
     () => ({ type: "resume", run, task: some, usd: r.chance(0.2) ? 20 : null }),
     () => ({ type: "resume", run, task: some, usd: null }),
+    () => ({ type: "resume", run, task: some, usd: null, credential: r.pick(["key", "login"]) }),
     () => ({ type: "retry", run, task: some, settled: null }),
     () => ({ type: "tell", run, task, text: "and mind the tests" }),
     () => ({ type: "tell", run, task: "nobody", text: "hello" }),
@@ -75,7 +76,7 @@ function help(run: RunId, task: string, view: TaskView): Command | undefined {
     const answer = text ? ({ is: "text", text: "go on" } as const) : ({ is: "allow" } as const);
     return { type: "answer", run, task, ask: asking.id, answer };
   }
-  if (state === "paused" || (state === "parked" && reason === "credentials"))
+  if (state === "paused" || reason === "credentials")
     return { type: "resume", run, task, usd: null };
   return undefined;
 }

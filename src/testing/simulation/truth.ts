@@ -5,7 +5,7 @@
 import type { AttemptId, RunId, Sha, TaskKey } from "../../core/ids.ts";
 import type { TaskSpec } from "../../core/plan.ts";
 import { laneOf } from "../../core/queries.ts";
-import type { Worktree } from "../../core/state.ts";
+import type { Worktree } from "../../core/attempt.ts";
 import type { Random } from "./random.ts";
 
 /** A commit is the set of changes it holds; a change is `<author>#<n>`, the author an attempt or `else`. */
