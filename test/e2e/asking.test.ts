@@ -12,7 +12,8 @@ import { type World, openWorld, statesOf, taskOf } from "./harness.ts";
 let world: World;
 afterEach(() => world.close());
 
-const touch = "touch asked.md";
+/** Not among what the binary lets edit a worktree unasked. */
+const touch = "sh -c 'touch asked.md'";
 
 /** A task that runs a command which nobody allowed, as often as given, then writes its file and commits everything. */
 function asks(id: string, times = 1, more: Readonly<Record<string, unknown>> = {}) {
@@ -141,4 +142,61 @@ test("where nobody is there a question is sent back with the word to decide", as
   const { code, stdout } = await world.muster(["run", "--json", plan]);
   expect(code).toBe(0);
   expect(streamOf(JSON.parse(stdout).run.id)).toContain(decideYourselfText);
+});
+
+/** After the session was resumed with the answer, it does what it was about. */
+const goesOn = [
+  {
+    match: /It is allowed: run it again/,
+    steps: [bash(touch), commit("Add asked.md"), say("Done.")],
+  },
+  {
+    match: /The answer: blue/,
+    steps: [write("a.txt", "good, blue\n"), commit("Add a"), say("Done.")],
+  },
+];
+
+test.each([
+  ["the protocol stand-in", false, "claude-cli"],
+  ["the real binary", true, "claude-cli"],
+  ["the real binary by the SDK", true, "claude-sdk"],
+] as const)(
+  "a permission stays when its session is paused, and the answer is what it goes on with: %s",
+  async (_, real, runner) => {
+    world = await openWorld({ real });
+    const plan = world.plan([
+      { id: "a", prompt: prompt("Add a.", [bash(touch), say("Done.")], goesOn) },
+    ]);
+    const run = await world.start("--runner", runner, plan);
+    await world.until(run, isAsking);
+    await world.command({ type: "pause", run, task: null, interrupt: true });
+    const paused = await world.until(
+      run,
+      ({ tasks: [task] }) => task?.attempts[0]?.process === "none",
+    );
+    expect(taskOf(paused, "a")).toMatchObject({ state: "asking", asking: { kind: "permission" } });
+    await answer(run, "a", { is: "allow" });
+    await world.command({ type: "resume", run, task: null, usd: null, ...world.caller });
+    expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+    expect(await world.git("ls-files", "asked.md")).toBe("asked.md");
+    expect(await answersOf(run)).toEqual([
+      ["person", "allow"],
+      ["policy", "allow"],
+    ]);
+  },
+);
+
+test("a question stays when its session crashes, and its answer is told to the resumed one", async () => {
+  world = await openWorld();
+  const steps = [ask("Which color?", ["red", "blue"]), say("Done.")];
+  const plan = world.plan([{ id: "a", prompt: prompt("Ask first.", steps, goesOn) }]);
+  const run = await world.start(plan);
+  await world.until(run, isAsking);
+  const [session] = (await world.api.host()).sessions;
+  process.kill(session?.pid ?? 0, "SIGKILL");
+  const left = await world.until(run, ({ tasks: [task] }) => task?.attempts[0]?.process === "none");
+  expect(taskOf(left, "a")).toMatchObject({ state: "asking", asking: { kind: "question" } });
+  await answer(run, "a", { is: "text", text: "blue" });
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+  expect(await world.git("show", "main:a.txt")).toBe("good, blue");
 });
