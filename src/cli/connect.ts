@@ -47,6 +47,7 @@ export async function connect(): Promise<Connection> {
   const running = await tryVersion(api);
   if (running === undefined) await start(home, socket, api);
   else await requireSameVersion(api, running, home, socket);
+  tellNote(noteOf(home));
   return { ...api, home, started: running === undefined };
 }
 
@@ -106,13 +107,10 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
   const logDir = join(home, "log");
   mkdirSync(logDir, { recursive: true, mode: 0o700 });
   const log = join(logDir, "daemon.err");
-  const giveUp = join(home, "daemon.note");
-  tellOldNote(giveUp);
+  const giveUp = noteOf(home);
+  tellNote(giveUp);
   appendFileSync(log, "", { mode: 0o600 });
-  // Reading configuration is slow to load, and only a start needs it.
-  const { daemonEnvironment } = await import("./caller.ts");
-  const env = { HOME: home, ...daemonEnvironment(), MUSTER_HOME: home };
-  const argv = [process.execPath, ...leanFlags, daemonScript("main")];
+  const { argv, env } = await daemonCommand(home);
   let from = 0;
   const startOnce = (): void => {
     from = statSync(log).size;
@@ -136,6 +134,18 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
   );
 }
 
+/** How a daemon of this home is started, with what it gets of the environment around this process. */
+export async function daemonCommand(
+  home: string,
+): Promise<{ readonly argv: [string, ...string[]]; readonly env: Record<string, string> }> {
+  // Reading configuration is slow to load, and only a start needs it.
+  const { daemonEnvironment } = await import("./caller.ts");
+  return {
+    argv: [process.execPath, ...leanFlags, daemonScript("main")],
+    env: { HOME: home, ...daemonEnvironment(), MUSTER_HOME: home },
+  };
+}
+
 /** A program of `daemon/`, as it is in a clone or in the package. */
 export function daemonScript(name: string): string {
   const extension = import.meta.filename.endsWith(".ts") ? "ts" : "js";
@@ -147,9 +157,14 @@ export async function thisCaller(): Promise<Caller> {
   return (await import("./caller.ts")).caller();
 }
 
-function tellOldNote(path: string): void {
+/** What a daemon, or what keeps it alive, has to say to whoever comes next. */
+function noteOf(home: string): string {
+  return join(home, "daemon.note");
+}
+
+function tellNote(path: string): void {
   if (!existsSync(path)) return;
-  note(`▲ ${readFileSync(path, "utf8").trim()}`);
+  for (const line of readFileSync(path, "utf8").trim().split("\n")) note(`▲ ${line}`);
   rmSync(path, { force: true });
 }
 

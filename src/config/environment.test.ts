@@ -6,6 +6,7 @@ import {
   gateEnvironment,
   isReserved,
   sessionEnvironment,
+  withoutSecrets,
 } from "./environment.ts";
 
 const person = {
@@ -188,4 +189,52 @@ test("what a repository may set is what nobody else decides", () => {
       isReserved,
     ),
   ).toBe(true);
+});
+
+describe("what of an environment may be written down", () => {
+  const config = { env: ["DATABASE_URL", "EDITOR_MODE"], ssh: false };
+  const keep = (more: Readonly<Record<string, string>>, kind = "api-key" as const) =>
+    withoutSecrets(
+      allowedEnvironment({ PATH: "/bin", LC_ALL: "C", ...more }, config.env),
+      kind,
+      config,
+    );
+
+  test("is the plain part; the rest is named where a session or a gate gets it (F47)", () => {
+    expect(
+      keep({
+        ANTHROPIC_API_KEY: "key",
+        ANTHROPIC_AUTH_TOKEN: "token",
+        ANTHROPIC_CUSTOM_HEADERS: "X-Key: secret",
+        ANTHROPIC_MODEL: "m",
+        ANTHROPIC_BASE_URL: "http://gateway",
+        CLAUDE_CODE_USE_BEDROCK: "1",
+        AWS_SECRET_ACCESS_KEY: "aws",
+        DATABASE_URL: "db",
+        SSH_AUTH_SOCK: "/agent",
+      }),
+    ).toEqual({
+      env: {
+        PATH: "/bin",
+        LC_ALL: "C",
+        ANTHROPIC_MODEL: "m",
+        ANTHROPIC_BASE_URL: "http://gateway",
+      },
+      session: ["ANTHROPIC_API_KEY", "ANTHROPIC_CUSTOM_HEADERS", "DATABASE_URL"],
+      gate: ["DATABASE_URL"],
+    });
+  });
+
+  test.each([
+    ["HTTPS_PROXY", "http://pat:secret@proxy"],
+    ["http_proxy", "pat:secret@proxy:80"],
+    ["ANTHROPIC_BASE_URL", "https://pat:secret@gateway"],
+    ["ANTHROPIC_BASE_URL", "https://gateway/?key=secret"],
+  ])("has no %s with a password in it (F47)", (name, value) => {
+    expect(keep({ [name]: value })).toMatchObject({
+      env: { PATH: "/bin", LC_ALL: "C" },
+      session: [name],
+    });
+    expect(JSON.stringify(keep({ [name]: value }))).not.toContain("secret");
+  });
 });

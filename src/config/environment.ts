@@ -146,3 +146,45 @@ export function gateEnvironment(
     return isPlainName(name) || extra.has(name);
   });
 }
+
+/** An environment that was let through, with what may be written to disk apart from what may not. */
+interface Kept {
+  readonly env: Readonly<Record<string, string>>;
+  /** Names of what a session gets beyond `env`. */
+  readonly session: readonly string[];
+  /** Names of what a gate gets beyond `env`. */
+  readonly gate: readonly string[];
+}
+
+/**
+ * Takes out whatever may hold a secret: credentials, what belongs to a cloud provider, where keys are, every variable that the person
+ * named, a proxy or an endpoint with a password in it. What neither a session nor a gate gets is not named either.
+ */
+export function withoutSecrets(
+  allowed: Readonly<Record<string, string>>,
+  kind: CredentialKind,
+  config: { readonly env: readonly string[]; readonly ssh: boolean },
+): Kept {
+  const named = new Set(config.env);
+  const env = picked(
+    allowed,
+    (name) => (isPlainName(name) || !named.has(name)) && isPublic(name, allowed[name] ?? ""),
+  );
+  const beyond = (names: readonly string[]): string[] =>
+    names.filter((name) => env[name] === undefined).toSorted();
+  const session = sessionEnvironment(allowed, kind, config);
+  const key = session.apiKey === null ? [] : ["ANTHROPIC_API_KEY"];
+  return {
+    env,
+    session: beyond([...new Set([...Object.keys(session.env), ...key])]),
+    gate: beyond(Object.keys(gateEnvironment(allowed, config.env))),
+  };
+}
+
+function isPublic(name: string, value: string): boolean {
+  if (/_proxy$/i.test(name)) return !value.includes("@");
+  if (name === "ANTHROPIC_BASE_URL") return !/[@?#]/.test(value);
+  return (
+    isPlainName(name) || /^ANTHROPIC_(?:MODEL|SMALL_FAST_MODEL|DEFAULT_[A-Z]+_MODEL)$/.test(name)
+  );
+}

@@ -7,7 +7,7 @@ import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
 import { latestAttempt } from "../core/queries.ts";
 import type { Launch } from "../core/runner.ts";
-import type { Attempt } from "../core/state.ts";
+import type { Attempt } from "../core/attempt.ts";
 import { type Host, attemptDir } from "../host/context.ts";
 import { type Identity, isAlive } from "../process/identity.ts";
 import { attachedArgv, attachedEnvironment, skipOnboarding } from "../runner/attached.ts";

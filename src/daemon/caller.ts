@@ -1,12 +1,14 @@
 /**
- * Callers: what a run needs from the person's terminal, kept in memory only: their environment, their login, their CLAUDE.md. A
- * daemon that was restarted has none of it until the person resumes.
+ * A caller: what a run needs from the person's terminal, their environment, their login, their CLAUDE.md. Secrets are kept in memory
+ * only: a daemon that was started from elsewhere has none of them until the person resumes.
  */
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Caller } from "../api/schema.ts";
 import {
+  type CredentialKind,
   allowedEnvironment,
   credentialKind,
   gateEnvironment,
@@ -22,9 +24,13 @@ import { environmentOf } from "../runner/profile.ts";
 import type { Log } from "./log.ts";
 
 export interface KnownCaller {
+  readonly caller: Caller;
   readonly config: UserConfig;
+  readonly kind: Exclude<CredentialKind, "none">;
   /** What sessions log in with, for people. */
   readonly credential: string;
+  /** Tells the credential from others and gives nothing away. */
+  readonly fingerprint: string;
   readonly binary: Binary;
   readonly environment: RunEnvironment;
 }
@@ -37,7 +43,7 @@ const maxInstructions = 32 * 1024;
  * Throws Fault `bad_config`, `no_claude`, `no_login`.
  */
 export async function knowCaller(caller: Caller): Promise<KnownCaller> {
-  const { env, claudeConfigDir, configHome } = caller;
+  const { env, claudeConfigDir } = caller;
   const config = configOf(caller);
   const binary = await findBinary(config.claude, env);
   const kind = credentialKind(env, config);
@@ -46,18 +52,65 @@ export async function knowCaller(caller: Caller): Promise<KnownCaller> {
     kind === "login" ? await findLogin(binary, plain, claudeConfigDir, config.isolation) : plain;
   if (kind === "none" || session === undefined) throw notLoggedIn(config.auth);
   return {
+    caller,
     config,
+    kind,
     credential: session.configDir === null ? kind : `${kind} (in your own config dir)`,
+    fingerprint: fingerprintOf(kind, session),
     binary,
-    environment: {
-      // Git reads the person's configuration there.
-      base: configHome === null ? env : { ...env, XDG_CONFIG_HOME: configHome },
-      gate: gateEnvironment(env, config.env),
-      session: () => session,
-      isolation: config.isolation,
-      instructions: readOwnInstructions(env, claudeConfigDir),
-    },
+    environment: environmentOfRun(caller, config, () => session, []),
   };
+}
+
+/** What is known of a caller whose secrets are gone. */
+interface Part {
+  readonly kind: KnownCaller["kind"];
+  readonly fingerprint: string;
+  /** Names of what gates had and have no more. */
+  readonly lost: readonly string[];
+  /** What a session is refused with. */
+  readonly fault: Fault;
+}
+
+/** A caller that no session can be started for; git goes on, and gates do where nothing of theirs is lost. Throws as `knowCaller`. */
+export async function knowPart(
+  caller: Caller,
+  { kind, fingerprint, lost, fault }: Part,
+): Promise<KnownCaller> {
+  const config = configOf(caller);
+  const binary = await findBinary(config.claude, caller.env);
+  const refuse = (): never => {
+    throw fault;
+  };
+  const environment = environmentOfRun(caller, config, refuse, lost);
+  return { caller, config, kind, credential: kind, fingerprint, binary, environment };
+}
+
+function environmentOfRun(
+  { env, configHome, claudeConfigDir }: Caller,
+  config: UserConfig,
+  session: () => SessionEnvironment,
+  lost: readonly string[],
+): RunEnvironment {
+  return {
+    // Git reads the person's configuration there.
+    base: configHome === null ? env : { ...env, XDG_CONFIG_HOME: configHome },
+    gate: gateEnvironment(env, config.env),
+    lost,
+    session,
+    isolation: config.isolation,
+    instructions: readOwnInstructions(env, claudeConfigDir),
+  };
+}
+
+/** Whatever of a session's start decides who answers and who pays. */
+function fingerprintOf(kind: string, { env, apiKey, configDir }: SessionEnvironment): string {
+  const names = Object.keys(env).filter((name) =>
+    /^(?:ANTHROPIC_|CLAUDE_|AWS_|GOOGLE_|AZURE_)/.test(name),
+  );
+  const told = names.toSorted().map((name) => [name, env[name]]);
+  const all = JSON.stringify([kind, apiKey, configDir, env["HOME"], told]);
+  return `${kind}-${createHash("sha256").update(all).digest("hex").slice(0, 12)}`;
 }
 
 /** The person's configuration. Throws Fault `bad_config`. */

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import type { Service } from "../api/service.ts";
 import { packageVersion } from "../config/version.ts";
 import type { Event } from "../core/events.ts";
-import type { RunId } from "../core/ids.ts";
 import { type Capacity, defaultHostParallel } from "../core/inputs.ts";
 import { isLastOf } from "../core/queries.ts";
 import { type Boundary, noBoundary } from "../host/boundary.ts";
@@ -15,12 +14,13 @@ import { notificationOf, notify } from "../host/notify.ts";
 import { performer } from "../host/perform.ts";
 import { defaultStall } from "../host/stall.ts";
 import { deleteTrash } from "../git/worktree.ts";
-import { openLedger } from "../ledger/sqlite.ts";
 import { sweepPrefix } from "../process/end.ts";
 import { type Binary, findBinary } from "../runner/binary.ts";
 import { claudeCli } from "../runner/claude-cli.ts";
 import { claudeSdk } from "../runner/claude-sdk.ts";
 import { type KnownCaller, ownCaller } from "./caller.ts";
+import { openCallers } from "./callers.ts";
+import { openSound, recoverLost } from "./damage.ts";
 import { type Engine, engine } from "./engine.ts";
 import type { Log } from "./log.ts";
 import { service } from "./service.ts";
@@ -56,17 +56,15 @@ export async function openHouse({
   rmSync(scratch, { recursive: true, force: true });
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   await endLeftovers(home);
-  const ledger = openLedger(join(home, "ledger.db"));
-  const callers = new Map<RunId, KnownCaller>();
-  const own = await ownCaller(log);
-  const newest = (): KnownCaller | undefined => [...callers.values()].at(-1) ?? own;
+  const ledger = openSound({ home, log, fail });
+  const callers = await openCallers({ home, env: process.env, own: await ownCaller(log), log });
   const binary = async (): Promise<Binary> =>
-    newest()?.binary ?? findBinary(null, baseEnvironment(home));
+    callers.newest()?.binary ?? findBinary(null, baseEnvironment(home));
   const host: Host = {
     home,
     runners: { "claude-cli": claudeCli(binary), "claude-sdk": claudeSdk(binary) },
     stall: defaultStall,
-    environment: (run) => (callers.get(run) ?? own)?.environment,
+    environment: (run) => callers.get(run)?.environment,
     report: (att, key, observed) => void core.observe({ att, key, ...observed }),
     log,
     now: Date.now,
@@ -78,11 +76,16 @@ export async function openHouse({
   const recovered = await recoverFollows(host, baseEnvironment(home));
   if (recovered > 0)
     log("warn", "Completed what a crash had left half done in a checkout", { count: recovered });
+  await recoverLost(host, ledger);
   ledger.subscribe((events) => {
-    for (const event of events)
-      void tell(event, "run" in event ? (callers.get(event.run) ?? own) : undefined, log);
+    for (const event of events) {
+      void tell(event, "run" in event ? callers.get(event.run) : undefined, log);
+      if (event.type === "run.settled") callers.settle(event.run);
+    }
   });
   await core.start();
+  // From a crash right behind the end of a run, or in the middle of its beginning.
+  callers.settleAllBut(new Set(core.state.runs.keys()));
   const { sessions } = effects;
   return {
     engine: core,

@@ -10,10 +10,13 @@ import { type UserConfig, readUserConfig } from "../config/user.ts";
 import { packageVersion } from "../config/version.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
+import { shellWord } from "../core/words.ts";
 import { openRepository } from "../git/git.ts";
 import { readRegistrations } from "../git/registration.ts";
 import { listSnapshots, readAllSnapshotsBytes } from "../git/restore.ts";
+import { findDamage } from "../ledger/check.ts";
 import { lookAtLedger } from "../ledger/look.ts";
+import { readDamages } from "../ledger/rebuild.ts";
 import { run } from "../process/run.ts";
 import { type Binary, findBinary, testedVersion } from "../runner/binary.ts";
 import { isSdkInstalled } from "../runner/claude-sdk.ts";
@@ -215,8 +218,18 @@ function checkLedger(home: string): { check: Check; open: ReadonlySet<AttemptId>
   const path = join(home, "ledger.db");
   if (!existsSync(path)) return { check: ok("ledger", "no ledger yet"), open: new Set() };
   try {
+    const why = findDamage(path);
+    if (why !== null)
+      return {
+        check: bad("ledger", `${path} is damaged: ${why}; a start rebuilds it`, "muster ls"),
+        open: new Set(),
+      };
     const { events, open } = lookAtLedger(path);
-    return { check: ok("ledger", `${events} events, ${open.size} attempts open`), open };
+    const text = `${events} events, ${open.size} attempts open`;
+    const last = readDamages(path).at(-1);
+    if (last === undefined) return { check: ok("ledger", text), open };
+    const report = shellWord(join(last.folder, "report.txt"));
+    return { check: note("ledger", `${text}; rebuilt after damage`, `cat ${report}`), open };
   } catch (error) {
     return { check: failed("ledger", error, `ls -la ${path}`), open: new Set() };
   }

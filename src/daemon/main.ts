@@ -88,8 +88,9 @@ function exitWith(error: unknown): never {
     error instanceof Fault ? error : new Fault("internal", String(error), { cause: error });
   const stack = fault.code === "internal" && error instanceof Error ? `${error.stack}\n` : "";
   process.stderr.write(`${JSON.stringify(fault.toJSON())}\n${stack}`);
-  // 75 tells the respawning shell that another daemon lives; a full disk is worth another try.
-  process.exit(fault.code === "no_space" ? 1 : exitCodes[fault.code]);
+  // 75 tells the respawning shell that another daemon lives; a full disk and a damaged ledger are worth another try.
+  const isWorthIt = fault.code === "no_space" || fault.code === "damaged";
+  process.exit(isWorthIt ? 1 : exitCodes[fault.code]);
 }
 
 if (process.argv[1] === import.meta.filename) await daemonMain();

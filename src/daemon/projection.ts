@@ -7,7 +7,8 @@ import { Fault } from "../core/fault.ts";
 import type { RunId } from "../core/ids.ts";
 import type { Ledger } from "../core/ports.ts";
 import { openAsks } from "../core/queries.ts";
-import { type Attempt, type Run, type State, type Task, emptyState } from "../core/state.ts";
+import type { Attempt } from "../core/attempt.ts";
+import { type Run, type State, type Task, emptyState } from "../core/state.ts";
 import { type RunView, runView } from "../core/view.ts";
 
 export interface Found {

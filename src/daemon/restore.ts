@@ -5,7 +5,8 @@ import type { Restoration, SnapshotItem } from "../api/housekeeping.ts";
 import type { RestoreRequest } from "../api/schema.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
-import type { Attempt, Task } from "../core/state.ts";
+import type { Attempt } from "../core/attempt.ts";
+import type { Task } from "../core/state.ts";
 import { isPlain, shellWord } from "../core/words.ts";
 import type { Repository } from "../git/git.ts";
 import {

@@ -1,6 +1,6 @@
 /** A gate: commands that must exit 0 on an exact commit, run in order in a place that holds it, up to the first that does not. */
 import { join } from "node:path";
-import type { GateEvidence, Head } from "../core/state.ts";
+import type { GateEvidence, Head } from "../core/attempt.ts";
 import { runCommand } from "./command.ts";
 
 export interface GateRequest {

@@ -30,17 +30,17 @@ export async function clearStaleLocks(place: Place, limitMs = 10_000): Promise<v
 
 async function clear(place: Place, lock: string, limitMs: number): Promise<void> {
   const began = performance.now();
-  let first: Stats | undefined;
+  let seen: { readonly as: Stats; readonly at: number } | undefined;
   for (;;) {
     const found = await readStat(lock);
     if (found === undefined) return;
-    const waitedMs = performance.now() - began;
-    if (first === undefined || !isSame(first, found)) first = found;
+    const now = performance.now();
+    if (seen === undefined || !isSame(seen.as, found)) seen = { as: found, at: now };
     const owner = await ownerOf(place, found);
     // A clock that was set back makes a lock of the future: then only what was seen here counts.
-    const isOld = Date.now() - found.mtimeMs >= staleMs || (first === found && waitedMs >= staleMs);
-    if (owner === undefined && isOld) await claim(lock, found);
-    else if (waitedMs >= limitMs) throw held(lock, owner);
+    const ageMs = Math.max(Date.now() - found.mtimeMs, now - seen.at);
+    if (owner === undefined && ageMs >= staleMs) await claim(lock, found);
+    else if (now - began >= limitMs) throw held(lock, owner);
     else await pause(lookMs);
   }
 }

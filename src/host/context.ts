@@ -1,4 +1,4 @@
-/** What the host works with: folders, runners, limits, and the environments of open runs, which are kept in memory only. */
+/** What the host works with: folders, runners, limits, and the environments of open runs, whose secrets are kept in memory only. */
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { Fault } from "../core/fault.ts";
@@ -9,13 +9,15 @@ import type { Runner, SessionEnvironment } from "../core/runner.ts";
 import { type Repository, openRepository } from "../git/git.ts";
 import type { StallLimits } from "./stall.ts";
 
-/** What a run brought along when it was started; lost with the daemon, and then asked for again. */
+/** What a run brought along when it was started; what of it was lost with a daemon is asked for again. */
 export interface RunEnvironment {
   /** For git and provisioning: the person's PATH, HOME and locale. */
   readonly base: Readonly<Record<string, string>>;
   /** For gates, setup and teardown: without credentials. */
   readonly gate: Readonly<Record<string, string>>;
-  /** For sessions. Throws Fault `no_login` where there is no credential. */
+  /** Names of variables that `gate` had and lacks since the daemon was restarted. */
+  readonly lost: readonly string[];
+  /** For sessions. Throws Fault `no_login` where there is no credential, or where a variable is lost. */
   readonly session: () => SessionEnvironment;
   readonly isolation: "none" | "home";
   /** The person's CLAUDE.md, empty for none. */
@@ -77,6 +79,16 @@ export function requireEnvironment(host: Host, run: RunId): RunEnvironment {
       remedy: `muster resume ${run}`,
     });
   return environment;
+}
+
+/** What gates and setup run with. Throws Fault `no_login` where anything of it was lost with the daemon that had it. */
+export function requireGateEnvironment(host: Host, run: RunId): RunEnvironment["gate"] {
+  const { gate, lost } = requireEnvironment(host, run);
+  if (lost.length > 0)
+    throw new Fault("no_login", `${lost.join(", ")} of ${run} went with the daemon`, {
+      remedy: `muster resume ${run}`,
+    });
+  return gate;
 }
 
 /** Git needs no secret: after a restart it does with what the daemon itself was started with. */

@@ -6,7 +6,13 @@ import type { Observed } from "../core/inputs.ts";
 import { runCommand } from "../gate/command.ts";
 import { runGate } from "../gate/gate.ts";
 import { moveGatePlace, openGatePlace } from "../git/gate-place.ts";
-import { type Host, openProject, projectFolder, requireEnvironment, timeouts } from "./context.ts";
+import {
+  type Host,
+  openProject,
+  projectFolder,
+  requireGateEnvironment,
+  timeouts,
+} from "./context.ts";
 import { portsOf } from "./ports.ts";
 import { bringAlong } from "./bring-along.ts";
 import { projectConfig } from "./project.ts";
@@ -53,7 +59,7 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
   await moveGatePlace(repo, place, head.commit);
   await bringAlong(repo, config, place.worktree, attempt.worktree?.config ?? head.commit);
   const env = {
-    ...requireEnvironment(host, attempt.run).gate,
+    ...requireGateEnvironment(host, attempt.run),
     ...config.env,
     ...(await portsOf(host, attempt.id, config.ports)),
     CI: "1",

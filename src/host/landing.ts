@@ -57,7 +57,9 @@ export async function merge(
     ? { commit: await commitTree(repo, request) }
     : await commitAsAsked(repo, request, gitEnvironment(host, attempt.run));
   if ("unsigned" in made) return { saw: "signing_failed", why: made.unsigned };
-  await holdMerge(repo, attempt.id, made.commit);
+  await holdMerge(repo, attempt.id, made.commit).catch((error: unknown) =>
+    host.log("warn", "A merge is held by no ref", { att: attempt.id, error: String(error) }),
+  );
   return { saw: "merged", merge: { target, commit: made.commit, tree: merged.tree } };
 }
 

@@ -17,6 +17,7 @@ import { type Host, attemptDir, openProject } from "./context.ts";
 import { handoverDir } from "./handed-over.ts";
 import { readInstructions } from "./instructions.ts";
 import { projectConfig } from "./project.ts";
+import { requireWorktree } from "./worktree.ts";
 
 /** How long a start waits for whoever has a lock in its worktree. */
 const lockLimitMs = 5_000;
@@ -24,19 +25,17 @@ const lockLimitMs = 5_000;
 type SessionEffect = Extract<Effect, { do: "session" }>;
 
 /** The launch of a start, written beside it, with the project's own configuration where the task loads that. */
-export async function prepareLaunch(
-  host: Host,
-  effect: SessionEffect,
-): Promise<Launch> {
+export async function prepareLaunch(host: Host, effect: SessionEffect): Promise<Launch> {
   const { attempt, spec, n, resume, usd } = effect;
   const dir = attemptDir(host, attempt.id);
-  const { worktree } = attempt;
+  const isNew = !readShim(join(dir, String(n))).claimed;
+  // What runs goes on until it ends, whatever became of its folder.
+  const worktree = isNew ? requireWorktree(attempt) : attempt.worktree;
   if (worktree === null) throw new Fault("refused", `attempt ${attempt.id} has no worktree`);
   const config = await projectConfig(host, attempt.run, spec, worktree.config);
   const rules = defaultRules([...(spec.gate ?? []), ...config.setup]);
   // Without an environment nothing is started: what runs is found, and what does not is refused.
   const configDir = configDirOf(dir, sessionConfigDir(host, attempt.run));
-  const isNew = !readShim(join(dir, String(n))).claimed;
   if (isNew) await makeReady(host, effect, configDir);
   const goesOn = resume && hasTranscript(configDir, attempt.session);
   if (isNew && resume && !goesOn) await noteAnew(host, attempt.id, n);

@@ -6,7 +6,7 @@ import type { Basis, Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
 import type { Observed } from "../core/inputs.ts";
-import type { Worktree } from "../core/state.ts";
+import type { Worktree } from "../core/attempt.ts";
 import { runCommand } from "../gate/command.ts";
 import { type Repository, openRepository } from "../git/git.ts";
 import { isAncestor, readFile, treeOf } from "../git/inspect.ts";
@@ -25,7 +25,7 @@ import {
   maxArtifactBytes,
   openProject,
   projectFolder,
-  requireEnvironment,
+  requireGateEnvironment,
   timeouts,
   worktreeReason,
 } from "./context.ts";
@@ -133,7 +133,7 @@ async function setUp(
 ): Promise<string | undefined> {
   if (config.setup.length === 0) return undefined;
   const ports = await portsOf(host, attempt.id, config.ports);
-  const env = { ...requireEnvironment(host, attempt.run).gate, ...config.env, ...ports };
+  const env = { ...requireGateEnvironment(host, attempt.run), ...config.env, ...ports };
   const cwd = spec.cwd === null ? worktree : join(worktree, spec.cwd);
   for (const [i, command] of config.setup.entries()) {
     const dir = join(host.home, "gates", `${key}-setup`.replaceAll(":", "-"), String(i + 1));

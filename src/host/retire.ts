@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Effect } from "../core/effects.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { TaskSpec } from "../core/plan.ts";
-import type { Attempt, Worktree } from "../core/state.ts";
+import type { Attempt, Worktree } from "../core/attempt.ts";
 import { runCommand } from "../gate/command.ts";
 import { readCheckouts } from "../git/checkout.ts";
 import { dropGatePlaces } from "../git/gate-place.ts";
@@ -26,15 +26,19 @@ import {
 } from "./context.ts";
 import { userOf } from "../process/folder.ts";
 import { readBrought } from "./brought.ts";
+import { dropMerge } from "./landing.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { type TakenAway, takeAway } from "./take-away.ts";
+
+const gone = "its worktree is gone, and muster did not take it away";
 
 type RetireEffect = Extract<Effect, { do: "retire" }>;
 
 export async function retire(host: Host, effect: RetireEffect): Promise<Observed> {
   const { attempt, spec } = effect;
   const observed = await retireAttempt(host, effect);
+  await letGoOfMerge(host, effect);
   if (host.isLastOf(spec.project, attempt.id)) {
     const folder = projectFolder(host, spec.project, spec.root);
     try {
@@ -46,13 +50,26 @@ export async function retire(host: Host, effect: RetireEffect): Promise<Observed
   return observed;
 }
 
+/** A ref that stays is no harm: what is over must not wait for it. */
+async function letGoOfMerge(host: Host, { attempt, spec }: RetireEffect): Promise<void> {
+  try {
+    await dropMerge(await openProject(host, attempt.run, spec), attempt.id);
+  } catch (error) {
+    host.log("warn", "The ref of a merge stays", { att: attempt.id, error: String(error) });
+  }
+}
+
 async function retireAttempt(
   host: Host,
   { attempt, spec, outcome }: RetireEffect,
 ): Promise<Observed> {
   const worktree = attempt.worktree ?? (await findUnrecorded(host, attempt, spec));
   if (worktree === null) return { saw: "retired", ref: null };
-  if (outcome.is === "failed") return { saw: "kept", why: "failed: the worktree stays for a look" };
+  if (outcome.is === "failed")
+    return {
+      saw: "kept",
+      why: existsSync(worktree.path) ? "failed: the worktree stays for a look" : gone,
+    };
   const given = await giveBack(host, { ...attempt, worktree }, spec);
   if ("why" in given) return { saw: "kept", why: given.why };
   if (outcome.is === "landed")
@@ -109,13 +126,12 @@ async function giveBackGone(
   { path, gitDir }: Worktree,
   ref: string,
 ): Promise<TakenAway> {
-  const gone = { why: "its worktree is gone, and muster did not take it away" };
   const held = await readRef(repo, ref);
-  if (held === null) return gone;
+  if (held === null) return { why: gone };
   if (!(await readRegistrations(repo)).some((record) => record.path === path)) return { ref };
   const place = { gitDir, common: repo.common, worktree: path };
   const head = await readHeadSha(repo, place);
-  if (head !== null && !(await isAncestor(repo, head, held))) return gone;
+  if (head !== null && !(await isAncestor(repo, head, held))) return { why: gone };
   const retired = await retireWorktree(repo, place, trashDir(host));
   if (retired.retired && retired.metadata !== null) await deleteTrash(retired.metadata);
   return { ref };

@@ -1,10 +1,9 @@
 /** After a round: keep everything that is there, look at what was committed, and where needed commit what was left. */
 import picomatch from "picomatch";
 import type { Effect } from "../core/effects.ts";
-import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
 import type { Observed } from "../core/inputs.ts";
-import type { Worktree } from "../core/state.ts";
+import type { Worktree } from "../core/attempt.ts";
 import { commitAll } from "../git/commit-all.ts";
 import type { Repository } from "../git/git.ts";
 import { changedFiles, isAncestor, mergeBase, readFile, readHead, treeOf } from "../git/inspect.ts";
@@ -14,6 +13,7 @@ import { type Place, openPlace } from "../git/registration.ts";
 import { snapshot } from "../git/snapshot.ts";
 import { readBrought } from "./brought.ts";
 import { type Host, maxArtifactBytes, openProject } from "./context.ts";
+import { requireWorktree } from "./worktree.ts";
 
 type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;
 
@@ -21,8 +21,7 @@ async function open(
   host: Host,
   { attempt, spec }: Of<"snapshot" | "inspect" | "commit">,
 ): Promise<{ repo: Repository; place: Place; worktree: Worktree }> {
-  const { worktree } = attempt;
-  if (worktree === null) throw new Fault("refused", `attempt ${attempt.id} has no worktree`);
+  const worktree = requireWorktree(attempt);
   const repo = await openProject(host, attempt.run, spec);
   return {
     repo,

@@ -19,8 +19,11 @@ export function guard<T>(path: string, act: () => T): T {
 }
 
 function translated(path: string, cause: unknown): unknown {
-  const code = ((cause as { errcode?: number }).errcode ?? 0) & 0xff;
-  switch (code) {
+  const extended = (cause as { errcode?: number }).errcode ?? 0;
+  // What was written can't be read back: SQLITE_IOERR_READ, SQLITE_IOERR_DATA, SQLITE_IOERR_CORRUPTFS.
+  if (extended === 266 || extended === 8202 || extended === 8458)
+    return damaged(path, cause instanceof Error ? cause.message : String(cause), cause);
+  switch (extended & 0xff) {
     case 13: // SQLITE_FULL
       return new Fault("no_space", `no space left for ${path}`, {
         remedy: "free some space, then: muster resume",

@@ -13,6 +13,9 @@ const steps: readonly string[] = [
    CREATE INDEX events_by_run ON events (run, seq);
    CREATE INDEX events_by_type ON events (type, seq);
    CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, state TEXT NOT NULL) STRICT;`,
+  // Rows from before have no checksum, and a cache without one is made anew.
+  `ALTER TABLE events ADD COLUMN crc INTEGER;
+   ALTER TABLE snapshot ADD COLUMN crc INTEGER;`,
 ];
 
 /** Brings the schema up to date. Throws Fault `version_mismatch` where the file is newer than this program. */

@@ -3,97 +3,170 @@
  * survives a power cut. Nothing in this process may open the file by other means: closing any descriptor on it would drop
  * SQLite's POSIX locks.
  */
+import { statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { stamp } from "../core/decide/decide.ts";
 import type { Event, EventBody } from "../core/events.ts";
 import { Fault } from "../core/fault.ts";
 import type { Ledger, ReadOptions } from "../core/ports.ts";
-import { fromText, toText } from "../core/serial.ts";
+import { findDamage, readStored, requireSound } from "./check.ts";
+import { type Copy, copyOf, openCopy } from "./copy.ts";
+import { damaged, guard } from "./errors.ts";
 import { migrate } from "./migrations.ts";
+import { type StoredRow, checksum, toEvent, toRow } from "./row.ts";
 
 /** Events fetched per query while reading. */
 const pageSize = 1_000;
 
-interface Row {
-  readonly seq: number;
-  readonly at: number;
-  readonly type: string;
-  readonly data: string;
+export interface LedgerOptions {
+  /** Called once, when damage is found in an open ledger; nothing is written any more. */
+  readonly onDamage?: (fault: Fault) => void;
 }
 
-/** Opens or makes the ledger at `path`. Throws Fault `version_mismatch` for a newer one, `no_space`, `unwritable`. */
-export function openLedger(path: string): Ledger {
+/**
+ * Opens or makes the ledger at `path`, and its copy. Throws Fault `damaged`, before anything is written, where the file is not
+ * what SQLite wrote or ends before its copy does, `version_mismatch` for a newer one, `no_space`, `unwritable`.
+ */
+export function openLedger(path: string, options: LedgerOptions = {}): Ledger {
+  const why = findDamage(path);
+  if (why !== null) throw damaged(path, why);
+  const copy = openCopy(copyOf(path));
+  const isEmpty = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  if (isEmpty && copy.last > 0) throw damaged(path, `it is gone, its copy has ${copy.last} events`);
   const db = guard(path, () => new DatabaseSync(path));
-  guard(path, () => {
-    db.exec(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON",
-    );
-    migrate(db, path);
-  });
-  const listeners = new Set<(events: readonly Event[]) => void>();
-  const insert = db.prepare("INSERT INTO events (seq, at, type, run, data) VALUES (?, ?, ?, ?, ?)");
-  const last = db.prepare("SELECT COALESCE(MAX(seq), 0) AS seq FROM events");
-  const headNow = (): number => (last.get() as { seq: number }).seq;
+  try {
+    guard(path, () => {
+      db.exec(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON",
+      );
+      migrate(db, path);
+      requireWhole(db, path, copy);
+    });
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return ledgerOn(db, path, copy, options);
+}
 
-  const write = (expected: number, bodies: readonly EventBody[], at: number): readonly Event[] => {
+/** Throws Fault `damaged` where the copy has events that the ledger has not; else brings the copy up to it. */
+function requireWhole(db: DatabaseSync, path: string, copy: Copy): void {
+  const { seq } = lastOf(db);
+  if (copy.last > seq) throw damaged(path, `it ends with event ${seq}, its copy with ${copy.last}`);
+  catchUp(db, copy);
+}
+
+function lastOf(db: DatabaseSync): { seq: number } {
+  return db.prepare("SELECT COALESCE(MAX(seq), 0) AS seq FROM events").get() as { seq: number };
+}
+
+/** A copy that can't be written lags, and that is all: the next append or start tries again. */
+function catchUp(db: DatabaseSync, copy: Copy): void {
+  let rows: StoredRow[] = [];
+  for (const row of readStored(db, copy.last + 1)) {
+    rows.push(row);
+    if (rows.length < pageSize) continue;
+    if (!copy.append(rows)) return;
+    rows = [];
+  }
+  if (rows.length > 0) copy.append(rows);
+}
+
+function ledgerOn(
+  db: DatabaseSync,
+  path: string,
+  copy: Copy,
+  { onDamage = () => {} }: LedgerOptions,
+): Ledger {
+  let broken: Fault | undefined;
+  const act = <T>(what: () => T): T => {
+    if (broken !== undefined) throw broken;
+    try {
+      return guard(path, what);
+    } catch (error) {
+      if (error instanceof Fault && error.code === "damaged") {
+        broken = error;
+        onDamage(error);
+      }
+      throw error;
+    }
+  };
+  const listeners = new Set<(events: readonly Event[]) => void>();
+  const write = writer(db, copy);
+  return {
+    async append(expected, bodies, at) {
+      if (bodies.length === 0) return [];
+      const events = act(() => write(expected, bodies, at));
+      for (const listener of listeners) listener(events);
+      return events;
+    },
+    head: async () => act(() => lastOf(db).seq),
+    read: (after, options = {}) => readPages(db, path, act, after, options),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async saveSnapshot(seq, state) {
+      const crc = crc32(`${seq} ${state}`);
+      const save = "INSERT OR REPLACE INTO snapshot (id, seq, state, crc) VALUES (1, ?, ?, ?)";
+      act(() => db.prepare(save).run(seq, state, crc));
+    },
+    readSnapshot: async () => act(() => readSnapshot(db)),
+    async close() {
+      listeners.clear();
+      copy.close();
+      // Closing writes the log back into the file: a damaged one stays as it is.
+      if (broken === undefined) db.close();
+    },
+  };
+}
+
+function writer(db: DatabaseSync, copy: Copy) {
+  const insert = db.prepare(
+    "INSERT INTO events (seq, at, type, run, data, crc) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  return (expected: number, bodies: readonly EventBody[], at: number): readonly Event[] => {
     const events = stamp(bodies, expected, at);
+    const rows = events.map((event) => ({
+      ...toRow(event),
+      run: "run" in event ? event.run : null,
+    }));
     db.exec("BEGIN IMMEDIATE");
     try {
-      const head = headNow();
+      const { seq: head } = lastOf(db);
       if (head !== expected)
         throw new Fault(
           "locked",
           `the ledger is at ${head}, not at ${expected}: another writer appended`,
           { remedy: "muster host status" },
         );
-      for (const event of events)
-        insert.run(
-          event.seq,
-          at,
-          event.type,
-          "run" in event ? event.run : null,
-          toText(strip(event)),
-        );
+      for (const row of rows)
+        insert.run(row.seq, row.at, row.type, row.run, row.data, checksum(row));
       db.exec("COMMIT");
     } catch (error) {
       if (db.isTransaction) db.exec("ROLLBACK");
       throw error;
     }
+    if (copy.last === expected) copy.append(rows);
+    else catchUp(db, copy);
     return events;
   };
-  return {
-    async append(expected, bodies, at) {
-      if (bodies.length === 0) return [];
-      const events = guard(path, () => write(expected, bodies, at));
-      for (const listener of listeners) listener(events);
-      return events;
-    },
-    head: async () => guard(path, headNow),
-    read: (after, options = {}) => readPages(db, after, options),
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    async saveSnapshot(seq, state) {
-      guard(path, () =>
-        db
-          .prepare("INSERT OR REPLACE INTO snapshot (id, seq, state) VALUES (1, ?, ?)")
-          .run(seq, state),
-      );
-    },
-    async readSnapshot() {
-      const row = db.prepare("SELECT seq, state FROM snapshot WHERE id = 1").get();
-      return row === undefined ? undefined : (row as unknown as { seq: number; state: string });
-    },
-    async close() {
-      listeners.clear();
-      db.close();
-    },
-  };
+}
+
+/** A cache that is not what was written, or that is of a later event than there is, is none. */
+function readSnapshot(db: DatabaseSync): { seq: number; state: string } | undefined {
+  const row = db.prepare("SELECT seq, state, crc FROM snapshot WHERE id = 1").get() as
+    | { seq: number; state: string; crc: number | null }
+    | undefined;
+  if (row === undefined || row.crc !== crc32(`${row.seq} ${row.state}`)) return undefined;
+  return row.seq > lastOf(db).seq ? undefined : { seq: row.seq, state: row.state };
 }
 
 async function* readPages(
   db: DatabaseSync,
+  path: string,
+  act: <T>(what: () => T) => T,
   after: number,
   options: ReadOptions,
 ): AsyncIterable<Event> {
@@ -108,51 +181,23 @@ async function* readPages(
     where.push(`type IN (${types.map(() => "?").join(",")})`);
     values.push(...types);
   }
-  const query = db.prepare(
-    `SELECT seq, at, type, data FROM events WHERE ${where.join(" AND ")} ORDER BY seq LIMIT ?`,
-  );
+  const sql = `SELECT seq, at, type, data, crc FROM events WHERE ${where.join(" AND ")} ORDER BY seq LIMIT ?`;
+  const isAll = values.length === 0;
   let from = after;
   for (let left = limit; left > 0;) {
-    const rows = query.all(from, ...values, Math.min(pageSize, left)) as unknown as Row[];
-    for (const row of rows) yield parse(row);
+    const rows = act(() => {
+      const page = db.prepare(sql).all(from, ...values, Math.min(pageSize, left));
+      return (page as unknown as StoredRow[]).map((row, i) => {
+        requireSound(path, row);
+        if (isAll && row.seq !== from + i + 1)
+          throw damaged(path, `event ${from + i + 1} is missing`);
+        return row;
+      });
+    });
+    for (const row of rows) yield toEvent(row);
     const lastRow = rows.at(-1);
     if (lastRow === undefined || rows.length < pageSize) return;
     from = lastRow.seq;
     left -= rows.length;
-  }
-}
-
-function strip({ seq: _seq, at: _at, type: _type, ...data }: Event): object {
-  return data;
-}
-
-function parse({ seq, at, type, data }: Row): Event {
-  return { ...(fromText(data) as object), seq, at, type } as Event;
-}
-
-/** Translates SQLite's errors. Codes: 13 SQLITE_FULL, 5 SQLITE_BUSY, 14 SQLITE_CANTOPEN, 8 SQLITE_READONLY, 11 SQLITE_CORRUPT, 26 SQLITE_NOTADB. */
-function guard<T>(path: string, act: () => T): T {
-  try {
-    return act();
-  } catch (cause) {
-    const code = ((cause as { errcode?: number }).errcode ?? 0) & 0xff;
-    if (code === 13)
-      throw new Fault("no_space", `no space left for ${path}`, {
-        remedy: "free some space, then: muster resume",
-        cause,
-      });
-    if (code === 5)
-      throw new Fault("locked", `${path} is in use by another process`, {
-        remedy: "muster host status",
-        cause,
-      });
-    if (code === 14 || code === 8)
-      throw new Fault("unwritable", `cannot write ${path}`, {
-        remedy: `chmod u+rwx "$(dirname ${path})"`,
-        cause,
-      });
-    if (code === 11 || code === 26)
-      throw new Fault("internal", `${path} is damaged`, { remedy: "muster doctor", cause });
-    throw cause;
   }
 }

@@ -1,5 +1,5 @@
 /** The lines that go to a session's stdin. One malformed line ends the process, so everything goes through JSON.stringify. */
-import type { Answer } from "../core/state.ts";
+import type { Answer } from "../core/attempt.ts";
 import { isJson } from "./messages.ts";
 
 export function interruptLine(id: string): string {

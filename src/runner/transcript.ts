@@ -81,7 +81,7 @@ function hasMessage(path: string): boolean {
 /** The whole lines at the beginning of a file. */
 function* lines(file: number): Generator<string, void> {
   const pieces: Buffer[] = [];
-  for (let at = 0; at < maxBytes; ) {
+  for (let at = 0; at < maxBytes;) {
     const chunk = Buffer.alloc(chunkBytes);
     const bytes = readSync(file, chunk, 0, chunkBytes, at);
     if (bytes === 0) return;

@@ -7,7 +7,10 @@ import type { Outcome } from "./outcome.ts";
 /** Which of two landings comes first is chance, and the first one's gate on the merge is that of its head. */
 const ofOrder: ReadonlySet<string> = new Set(["gate.admitted:merge"]);
 
-/** A session of claude-sdk ends with its daemon: it is started again and told to go on. Nothing of the kind for claude-cli. */
+/**
+ * A session of claude-sdk ends with its daemon: it is started again and told to go on, and what it was cut off from committing
+ * is asked for or committed at last. Nothing of the kind for claude-cli.
+ */
 const ofLostSession: ReadonlySet<string> = new Set([
   "session.planned",
   "session.started",
@@ -16,11 +19,15 @@ const ofLostSession: ReadonlySet<string> = new Set([
   "round.admitted",
   "round.ended:void",
   "round.ended:error",
+  "round.ended:completed",
+  "head.read",
+  "commit.made",
   "attempt.parked:backoff",
   "attempt.unparked",
   "attempt.used",
   "message.queued:continue",
   "message.queued:answer",
+  "message.queued:commit",
   "message.taken",
   "snapshot.taken",
   "snapshot.taken:late",

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { takeLock } from "../../src/ledger/lock.ts";
 import { awaitGone } from "../../src/process/end.ts";
@@ -57,7 +58,9 @@ async function startHeld(world: World, id = "a"): Promise<string> {
 }
 
 async function expectAdopted(world: World, run: string, session: unknown, id = "a"): Promise<void> {
-  await expect.poll(() => sessionsNow(world), { timeout: 20_000 }).toEqual([session]);
+  const isSame = async (): Promise<boolean> =>
+    isDeepStrictEqual(await sessionsNow(world), [session]);
+  await patiently(isSame, 20_000, "the same session");
   world.letGo(id);
   expect(statesOf(await world.settled(run))).toEqual({ [id]: "landed" });
   const events = await world.events(run, ({ type }) => type === "run.settled");

@@ -39,7 +39,10 @@ function filesWith(dir: string, texts: readonly string[]): string[] {
   return readdirSync(dir, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => texts.some((text) => readFileSync(path).includes(text)));
+    .filter((path) => {
+      const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+      return texts.some((text) => bytes.includes(text));
+    });
 }
 
 const runFileOf = (world: World, run: string): string => join(world.state, "runs", `${run}.json`);

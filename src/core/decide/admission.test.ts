@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { drive, need, roomy, runId, startOf, taskSpec } from "../../testing/core.ts";
+import { type Start, drive, need, roomy, runId, startOf, taskSpec } from "../../testing/core.ts";
 import { asked, evidence, head, inspected, walk } from "../../testing/walk.ts";
+import type { TaskSpec } from "../plan.ts";
 
 const three = () => [taskSpec("a"), taskSpec("b"), taskSpec("c")];
 const resume = { type: "resume", run: runId, task: null, usd: null } as const;
@@ -158,6 +159,7 @@ describe("a pause", () => {
     d.command(resume);
     for (const key of ["a", "b"]) w.save(key);
     expect(d.keys()).toContain("session:att_a_1:1");
+    expect(d.keys()).toContain("session:att_a_2:1");
   });
 
   it("lets a round end, and what it left is looked at but not proved", () => {
@@ -190,6 +192,63 @@ describe("a pause", () => {
     w.gate("b");
     expect(d.attempt("b").phase.at).toBe("verified");
     expect(d.keys().filter((key) => key.startsWith("merge"))).toEqual([]);
+  });
+});
+
+describe("what waits for its snapshot before it goes on", () => {
+  const gaveUp = { is: "agent", detail: "it gave up" } as const;
+
+  /** `first` is parked until now, and what had its slot meanwhile has just gone. */
+  function goingOn(tasks: readonly TaskSpec[], over: Partial<Start> = {}) {
+    const d = drive();
+    const w = walk(d);
+    const [first, second] = tasks.map(({ key }) => key) as [string, string];
+    d.command(startOf(tasks, { parallel: 1, ...over }));
+    w.work(first);
+    w.endRound(first, gaveUp);
+    d.now = d.attempt(first).park?.until ?? 0;
+    w.cancel(second);
+    return { d, w };
+  }
+
+  it("is not overtaken by a task that is ready", () => {
+    const { d, w } = goingOn(three());
+    expect(d.attempt("a")).toMatchObject({ park: null, phase: { at: "idle", saved: false } });
+    expect(d.task("c").state.is).toBe("pending");
+    w.save("a");
+    expect(d.attempt("a").phase.at).toBe("working");
+    expect(d.task("c").state.is).toBe("pending");
+  });
+
+  it("holds no place that it could not take: one of another plan goes on", () => {
+    const tasks = [
+      taskSpec("x.a", { plan: "x" }),
+      taskSpec("y.a", { plan: "y" }),
+      taskSpec("y.b", { plan: "y" }),
+    ];
+    const plans = [
+      { id: "x", parallel: null, usd: 0.4 },
+      { id: "y", parallel: null, usd: null },
+    ];
+    const { d } = goingOn(tasks, { plans });
+    expect(d.attempt("x.a").phase).toEqual({ at: "idle", saved: false });
+    expect(d.task("y.b").state.is).toBe("active");
+  });
+
+  it("makes room for the process that it will need", () => {
+    const d = drive();
+    const w = walk(d);
+    d.capacity = { ...roomy, gates: 0 };
+    d.command(startOf(three()));
+    w.work("a");
+    w.work("b");
+    w.commit("b");
+    w.endRound("a", gaveUp);
+    w.exit("a");
+    d.capacity = { ...d.capacity, resident: 2 };
+    d.now = d.attempt("a").park?.until ?? 0;
+    w.provision("c");
+    expect(d.attempt("b").process).toMatchObject({ is: "ending", why: "resident" });
   });
 });
 

@@ -3,7 +3,6 @@ import {
   closeSync,
   cpSync,
   existsSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   readdirSync,
@@ -13,7 +12,6 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, expect, test } from "vitest";
@@ -29,15 +27,10 @@ import {
   rebuildLedger,
 } from "../../../src/ledger/rebuild.ts";
 import { openLedger } from "../../../src/ledger/sqlite.ts";
+import { tempFolder } from "../../faults/folder.ts";
 
 const pageBytes = 4_096;
 const many = 4_000;
-
-function tempFolder({ onTestFinished }: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "muster-damage-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
-}
 
 const remembered = (n: number): EventBody => ({
   type: "answer.remembered",
@@ -269,4 +262,33 @@ test("a rebuild that was cut off after any step is completed by the next start (
   writeFileSync(join(before, "ledger.rebuilt.db"), "half of it");
   finishRebuild(old);
   expect(rebuilt(old).kept).toBe(many);
+});
+
+test("a ledger from before rows had checksums is read, gets a copy, and is rebuilt all the same (F16)", async (context) => {
+  const path = join(tempFolder(context), "ledger.db");
+  const fresh = openLedger(path);
+  const events = await fresh.append(
+    0,
+    Array.from({ length: 300 }, (_, n) => remembered(n)),
+    1,
+  );
+  await fresh.close();
+  rmSync(copyOf(path), { recursive: true });
+  const db = new DatabaseSync(path);
+  db.exec(
+    "ALTER TABLE events DROP COLUMN crc; ALTER TABLE snapshot DROP COLUMN crc; PRAGMA user_version = 1",
+  );
+  db.close();
+  expect(rebuildLedger(path, "", 1)).toMatchObject({ kept: 300, fromCopy: 0 });
+  const ledger = openLedger(path);
+  expect(await eventsOf(ledger)).toEqual(events);
+  await ledger.close();
+  const again = new DatabaseSync(path);
+  again.exec("UPDATE events SET crc = NULL");
+  again.close();
+  const old = openLedger(path);
+  expect(await eventsOf(old)).toEqual(events);
+  await old.close();
+  rmSync(path);
+  expect(rebuilt(path)).toMatchObject({ kept: 300, fromCopy: 300 });
 });
