@@ -12,7 +12,8 @@ export type FailureReason =
   | "provision_failed"
   | "needs_failed"
   | "crashed"
-  | "rejected";
+  | "rejected"
+  | "worktree_gone";
 
 export type Outcome =
   | { readonly is: "landed"; readonly commit: Sha; readonly head: Sha }

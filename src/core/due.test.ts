@@ -278,6 +278,24 @@ describe("the time to wake", () => {
     expect(d.attempt("b").asks[0]?.answer).not.toBeNull();
   });
 
+  it("is also the end of a breaker that nothing is parked behind, as long as that is to come", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a"), taskSpec("b")], { parallel: 1 }));
+    w.work("a");
+    w.endRound("a", {
+      is: "unavailable",
+      reason: "outage",
+      status: 529,
+      retryAt: null,
+      detail: "529",
+    });
+    d.command({ type: "stop", run: runId, task: "a" });
+    const until = d.state.breakers.get("key sonnet")?.until ?? 0;
+    expect([d.task("b").state.is, wakeAt(d)]).toEqual(["pending", until]);
+    expect(due(d.state, until).wakeAt).toBeNull();
+  });
+
   it("is now where it is over", () => {
     const d = drive();
     d.command(startOf([taskSpec("a")]));

@@ -224,6 +224,8 @@ export type BreakerEvent =
       readonly reason: ParkReason;
       readonly detail: string;
       readonly until: number | null;
+      /** How often in a row. */
+      readonly opened: number;
     } & OfBreaker)
   | ({ readonly type: "breaker.probed"; readonly att: AttemptId } & OfBreaker)
   | ({ readonly type: "breaker.closed" } & OfBreaker);

@@ -43,7 +43,11 @@ export type Command =
       readonly credential?: string;
     } & Target)
   /** `settled` brings a settled run's state back; null where the run is open. */
-  | ({ readonly type: "retry"; readonly settled: Run | null } & Target)
+  | ({
+      readonly type: "retry";
+      readonly settled: Run | null;
+      readonly credential?: string;
+    } & Target)
   | { readonly type: "tell"; readonly run: RunId; readonly task: TaskKey; readonly text: string }
   | {
       readonly type: "answer";
@@ -114,6 +118,10 @@ export type Observed =
       readonly n: number;
       readonly why: string;
       readonly credentials: boolean;
+      /** There is no space for what a start writes. */
+      readonly disk?: true;
+      /** Its worktree is not there any more. */
+      readonly gone?: true;
     }
   | { readonly saw: "message_taken"; readonly uuid: Uuid; readonly offset: number }
   | {
@@ -149,6 +157,8 @@ export type Observed =
       readonly code: number | null;
       readonly signal: string | null;
       readonly why: string;
+      /** The disk was full when it ended. */
+      readonly disk?: true;
     }
   | { readonly saw: "snapshot"; readonly ref: string; readonly commit: Sha; readonly left: number }
   | { readonly saw: "snapshot_failed"; readonly why: string }
@@ -162,7 +172,8 @@ export type Observed =
       readonly outside: readonly string[];
       readonly missing: readonly string[];
     }
-  | { readonly saw: "inspect_failed"; readonly why: string }
+  /** `gone`: there is no worktree any more; no waiting brings it back. */
+  | { readonly saw: "inspect_failed"; readonly why: string; readonly gone?: true }
   | { readonly saw: "committed"; readonly head: Head }
   | {
       readonly saw: "gated";
@@ -170,7 +181,13 @@ export type Observed =
       readonly evidence: readonly GateEvidence[];
       readonly passed: boolean;
     }
-  | { readonly saw: "gate_broken"; readonly commit: Sha; readonly why: string }
+  /** `disk`: it failed while there was no space; nothing is said of the commit. */
+  | {
+      readonly saw: "gate_broken";
+      readonly commit: Sha;
+      readonly why: string;
+      readonly disk?: true;
+    }
   | { readonly saw: "merged"; readonly merge: Merge }
   | { readonly saw: "merge_conflicts"; readonly target: Sha; readonly paths: readonly string[] }
   | { readonly saw: "target_missing"; readonly why: string }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { type Drive, drive, need, runId, startOf, taskSpec } from "../testing/core.ts";
+import { type Drive, drive, need, roomy, runId, startOf, taskSpec } from "../testing/core.ts";
 import { walk } from "../testing/walk.ts";
+import type { RoundFailure } from "./inputs.ts";
 import { attemptsView, runStateName, runView, taskStateName, taskView } from "./view.ts";
 
 const name = (d: Drive, key = "a") => taskStateName(d.state, d.run(), d.task(key));
@@ -18,6 +19,16 @@ const question = {
   rule: null,
   offset: 900,
 } as const;
+
+const three = () => [taskSpec("a"), taskSpec("b"), taskSpec("c")];
+const refused: RoundFailure = { is: "credentials", detail: "401" };
+const limited: RoundFailure = {
+  is: "unavailable",
+  reason: "rate_limit",
+  status: 429,
+  retryAt: 4_600_000,
+  detail: "429",
+};
 
 function begin(over = {}, start = {}) {
   const d = drive();
@@ -126,6 +137,46 @@ describe("the word for a task", () => {
   });
 });
 
+describe("the reason of a task that is not under way", () => {
+  it("is the breaker that it would run into, for as long as that is shut", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([...three(), taskSpec("x", { model: "opus" })], { parallel: 1 }));
+    w.work("a");
+    w.endRound("a", limited);
+    expect([view(d).reason, view(d).state]).toEqual(["rate_limit", "parked"]);
+    expect([view(d, "b").reason, view(d, "b").state]).toEqual(["rate_limit", "ready"]);
+    expect(view(d, "x").reason).toBeNull();
+    d.command(pause("b"));
+    expect([view(d, "b").reason, view(d, "b").state]).toEqual([null, "paused"]);
+    d.now = d.state.breakers.get("key sonnet")?.until ?? 0;
+    expect(view(d, "c")).toMatchObject({ state: "ready", reason: null });
+  });
+
+  it("is a refused key, also in another run that uses it", () => {
+    const d = drive();
+    d.capacity = { ...roomy, parallel: 1 };
+    d.command(startOf(three()));
+    d.command(startOf([taskSpec("a")], { run: "run_b" }));
+    d.command(startOf([taskSpec("a")], { run: "run_c", credential: "other" }));
+    const w = walk(d);
+    w.work("a");
+    w.endRound("a", refused);
+    const reasonIn = (run: "run_b" | "run_c") =>
+      taskView(d.state, d.run(run), d.task("a", run), d.now).reason;
+    expect([reasonIn("run_b"), reasonIn("run_c")]).toEqual(["credentials", null]);
+    expect(runStateName(d.state, d.run("run_b"))).toBe("needs_attention");
+    expect(runStateName(d.state, d.run("run_c"))).toBe("running");
+  });
+
+  it("is none where a need is missing", () => {
+    const { d, w } = begin();
+    w.work("a");
+    w.endRound("a", refused);
+    expect(view(d, "b")).toMatchObject({ state: "waiting", reason: null });
+  });
+});
+
 describe("a task that asks", () => {
   it("does so also without a worktree, without a process, and without a signature", () => {
     const trust = begin({ profile: "project" });
@@ -187,6 +238,33 @@ describe("the word for a run", () => {
     w.gate("a", false);
     expect([name(d), name(d, "b")]).toEqual(["working", "ready"]);
     expect(runState(d)).toBe("needs_attention");
+  });
+
+  it("needs attention where all is parked behind a refused key or ready behind it (F46)", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf(three(), { parallel: 2 }));
+    w.work("a");
+    w.endRound("a", refused);
+    expect(runState(d)).toBe("running");
+    w.provision("b");
+    expect([name(d), name(d, "b"), name(d, "c")]).toEqual(["parked", "parked", "ready"]);
+    expect(runState(d)).toBe("needs_attention");
+    d.command({ type: "resume", run: runId, task: null, usd: null });
+    expect(runState(d)).toBe("running");
+  });
+
+  it("is running behind a limit, which time ends", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf(three(), { parallel: 1 }));
+    w.work("a");
+    w.endRound("a", limited);
+    d.command({ type: "stop", run: runId, task: "a" });
+    w.exit("a");
+    w.snapshot("a");
+    expect([name(d, "b"), name(d, "c")]).toEqual(["ready", "ready"]);
+    expect(runState(d)).toBe("running");
   });
 
   it("is running while the queue has what it can land, and where a proved task waits for one that moves", () => {

@@ -62,11 +62,12 @@ export function requireDetached(host: Host, attempts: Iterable<Attempt>): void {
   }
 }
 
-function claimPath(host: Host, att: AttemptId): string {
+/** Where a terminal names itself while it holds a session. */
+export function claimPath(host: Host, att: AttemptId): string {
   return join(attemptDir(host, att), "attached");
 }
 
-function readClaim(path: string): Identity | undefined {
+export function readClaim(path: string): Identity | undefined {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as Identity;
   } catch {

@@ -79,7 +79,8 @@ export async function openHouse({
   await recoverLost(host, ledger);
   ledger.subscribe((events) => {
     for (const event of events) {
-      void tell(event, "run" in event ? callers.get(event.run) : undefined, log);
+      // What is about a credential is about no run: whoever came last is told.
+      void tell(event, "run" in event ? callers.get(event.run) : callers.newest(), log);
       if (event.type === "run.settled") callers.settle(event.run);
     }
   });

@@ -50,6 +50,16 @@ export async function readSettled(ledger: Ledger, id: RunId): Promise<Found> {
   return { state, run, settled: true };
 }
 
+/** Throws Fault `not_found`. */
+export function requireTask(run: Run, key: string): Task {
+  const task = run.tasks.get(key);
+  if (task === undefined)
+    throw new Fault("not_found", `no task ${key} in ${run.id}`, {
+      remedy: `muster show ${run.id}`,
+    });
+  return task;
+}
+
 export function runDetail({ state, run, settled }: Found, now: number): RunDetail {
   return {
     run: withoutCleaned(runView(state, run, now)),

@@ -17,15 +17,12 @@ import { diffBytes } from "../git/inspect.ts";
 import { attachmentOf, requireDetached } from "./attach.ts";
 import { type KnownCaller, knowCaller } from "./caller.ts";
 import type { Callers } from "./callers.ts";
-import { type CleanParts, cleanPlan, performClean } from "./clean.ts";
-import { recentDiskUse } from "./disk.ts";
 import type { Engine } from "./engine.ts";
+import { housekeeping } from "./housekeeping.ts";
 import { type Prepared, prepare } from "./prepare.ts";
-import { type Found, findRun, listRuns, runDetail } from "./projection.ts";
-import { restore, snapshotsOf } from "./restore.ts";
+import { type Found, findRun, listRuns, requireTask, runDetail } from "./projection.ts";
 import { transcriptOf } from "./transcript.ts";
 import { giveTrust, lookAtOwnConfig } from "./trust.ts";
-import { uninstall, uninstallPlan } from "./uninstall.ts";
 
 export interface ServiceParts {
   readonly engine: Engine;
@@ -94,36 +91,6 @@ export function service(parts: ServiceParts): Service {
     },
     ...housekeeping(parts, house, find),
     attachment: async (request) => attachmentOf(host, await find(request.run), request),
-  };
-}
-
-/** What is on disk, what goes, and what comes back. */
-function housekeeping(
-  { host, socket, stop }: ServiceParts,
-  house: CleanParts,
-  find: (id: string) => Promise<Found>,
-): Pick<
-  Service,
-  "clean" | "performClean" | "snapshots" | "restore" | "disk" | "uninstallPlan" | "uninstall"
-> {
-  return {
-    clean: (query) => cleanPlan(house, query),
-    performClean: (request) => performClean(house, request),
-    async snapshots(id, key) {
-      const found = await find(id);
-      return snapshotsOf(host, found, requireTask(found.run, key));
-    },
-    async restore(request) {
-      const found = await find(request.run);
-      return restore(host, found, requireTask(found.run, request.task), request);
-    },
-    disk: () => recentDiskUse(host.home),
-    uninstallPlan: () => uninstallPlan(house, socket),
-    async uninstall() {
-      const plan = await uninstall(house, socket);
-      stop({ sessions: true });
-      return plan;
-    },
   };
 }
 
@@ -223,29 +190,27 @@ function toCommand(
   caller: KnownCaller | undefined,
 ): Command {
   const id = run.id;
+  const credential = caller === undefined ? {} : { credential: caller.fingerprint };
   switch (request.type) {
     case "retry":
-      return { type: "retry", run: id, task: request.task, settled: settled ? run : null };
+      return {
+        type: "retry",
+        run: id,
+        task: request.task,
+        settled: settled ? run : null,
+        ...credential,
+      };
     case "resume":
       return {
         type: "resume",
         run: id,
         task: request.task,
         usd: request.usd,
-        ...(caller === undefined ? {} : { credential: caller.fingerprint }),
+        ...credential,
       };
     default:
       return { ...request, run: id };
   }
-}
-
-function requireTask(run: Found["run"], key: string) {
-  const task = run.tasks.get(key);
-  if (task === undefined)
-    throw new Fault("not_found", `no task ${key} in ${run.id}`, {
-      remedy: `muster show ${run.id}`,
-    });
-  return task;
 }
 
 /** The work of a task against what it started from. */

@@ -11,7 +11,13 @@ import { nulTerminated } from "./paths.ts";
 import { readEntries } from "./private-index.ts";
 import { withPrivateDir } from "./private.ts";
 import { requireSha } from "./refs.ts";
-import { type Place, openPlace, pinned, readRegistrations } from "./registration.ts";
+import {
+  type Place,
+  type WorktreeRecord,
+  openPlace,
+  pinned,
+  readRegistrations,
+} from "./registration.ts";
 import { deleteTrash, retireWorktree, serialized } from "./worktree.ts";
 
 /** The place at `path`, made where it is not there yet; `fresh` where it was. Throws Fault `refused` where something else is there. */
@@ -83,13 +89,20 @@ export async function dropGatePlaces(
   folder: string,
   trashDir: string,
 ): Promise<void> {
-  for (const record of await readRegistrations(repo)) {
-    if (!record.path.startsWith(join(folder, "gate-"))) continue;
-    const place = await openPlace(repo, record).catch(() => undefined);
-    if (place === undefined) continue;
-    const retired = await retireWorktree(repo, place, trashDir);
-    if (!retired.retired) continue;
-    for (const path of [retired.trash, retired.metadata])
-      if (path !== null) await deleteTrash(path);
-  }
+  for (const record of await readRegistrations(repo))
+    if (record.path.startsWith(join(folder, "gate-"))) await dropGatePlace(repo, record, trashDir);
+}
+
+/** Takes one gate place away; false where it is not what git wrote, or can't be renamed. */
+export async function dropGatePlace(
+  repo: Repository,
+  record: WorktreeRecord,
+  trashDir: string,
+): Promise<boolean> {
+  const place = await openPlace(repo, record).catch(() => undefined);
+  if (place === undefined) return false;
+  const retired = await retireWorktree(repo, place, trashDir);
+  if (!retired.retired) return false;
+  for (const path of [retired.trash, retired.metadata]) if (path !== null) await deleteTrash(path);
+  return true;
 }

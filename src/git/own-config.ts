@@ -7,6 +7,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
+import { quote, shellWord } from "../core/words.ts";
 import { type Repository, longMs } from "./git.ts";
 import { sealed } from "./private.ts";
 
@@ -42,6 +43,14 @@ export async function readOwnConfig(repo: Repository, commit: Sha): Promise<OwnC
     const [, mode = "", blob = "", size = "", path = ""] =
       /^(\d{6}) \w+ ([0-9a-f]+) +(\d+|-)\t(.*)$/s.exec(line) ?? [];
     if (path === "") continue;
+    if (path.split("/").some((part) => part === "" || part === "." || part === ".."))
+      throw new Fault(
+        "refused",
+        `${quote(path)} in ${commit.slice(0, 12)} is no path inside of it`,
+        {
+          remedy: `git -C ${shellWord(repo.root)} fsck`,
+        },
+      );
     hash.update(`${mode} ${blob} ${path}\0`);
     if (!mode.startsWith("100")) leftOut.push(path);
     else files.push({ path, blob, bytes: Number(size), executable: mode === "100755" });

@@ -28,6 +28,18 @@ export async function clearStaleLocks(place: Place, limitMs = 10_000): Promise<v
   for (const name of names) await clear(place, join(place.gitDir, name), limitMs);
 }
 
+/** Locks in a worktree's git directory that nobody has and that are too old for a git that has just made one. */
+export async function readStaleLocks(place: Place): Promise<string[]> {
+  const stale: string[] = [];
+  for (const name of names) {
+    const lock = join(place.gitDir, name);
+    const found = await readStat(lock);
+    if (found === undefined || Date.now() - found.mtimeMs < staleMs) continue;
+    if ((await ownerOf(place, found)) === undefined) stale.push(lock);
+  }
+  return stale;
+}
+
 async function clear(place: Place, lock: string, limitMs: number): Promise<void> {
   const began = performance.now();
   let seen: { readonly as: Stats; readonly at: number } | undefined;

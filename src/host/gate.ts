@@ -13,6 +13,7 @@ import {
   requireGateEnvironment,
   timeouts,
 } from "./context.ts";
+import { isFull } from "./full.ts";
 import { portsOf } from "./ports.ts";
 import { bringAlong } from "./bring-along.ts";
 import { projectConfig } from "./project.ts";
@@ -86,6 +87,7 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
         saw: "gate_broken",
         commit: head.commit,
         why: `setup \`${command}\` exited ${result.exit ?? "by time-out"}`,
+        ...(isFull(place.worktree, host.home) ? { disk: true } : {}),
       };
   }
   const result = await runGate({
@@ -97,5 +99,7 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
     on: effect.on,
     timeoutMs: timeouts.gateMs,
   });
+  if (!result.passed && isFull(place.worktree, host.home))
+    return { saw: "gate_broken", commit: head.commit, why: "the disk is full", disk: true };
   return { saw: "gated", head, evidence: result.evidence, passed: result.passed };
 }

@@ -9,6 +9,7 @@ import { landMerge, merge } from "./landing.ts";
 import { provision } from "./provision.ts";
 import { retire } from "./retire.ts";
 import { type Sessions, sessions } from "./session.ts";
+import { WorktreeGone } from "./worktree.ts";
 import { commitLeftovers, inspect, takeSnapshot } from "./settle.ts";
 
 export interface Performer {
@@ -114,6 +115,7 @@ const lostCodes: ReadonlySet<string> = new Set(["refused", "not_found", "not_a_r
 function failure(effect: Effect, error: unknown): Observed | undefined {
   const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
   const isFault = error instanceof Fault;
+  const gone = error instanceof WorktreeGone ? { gone: true as const } : {};
   if (isFault && error.code === "no_login" && effect.do !== "session")
     return { saw: "needs_credentials", why };
   switch (effect.do) {
@@ -126,11 +128,11 @@ function failure(effect: Effect, error: unknown): Observed | undefined {
     case "snapshot":
       // A worktree that can't be opened will not be by waiting.
       if (isFault && lostCodes.has(error.code) && effect.attempt.phase.at !== "ending")
-        return { saw: "inspect_failed", why };
+        return { saw: "inspect_failed", why, ...gone };
       return { saw: "snapshot_failed", why };
     case "inspect":
     case "commit":
-      return { saw: "inspect_failed", why };
+      return { saw: "inspect_failed", why, ...gone };
     case "gate":
       return { saw: "gate_broken", commit: effect.head.commit, why };
     case "merge":

@@ -1,6 +1,7 @@
 /** The session effect: start n of an attempt, live and followed until it exits, and everything that is said to it meanwhile. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { Attempt } from "../core/attempt.ts";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
@@ -14,7 +15,9 @@ import { handedOverText } from "./handed-over.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { watchStalls } from "./stall.ts";
+import { isFull } from "./full.ts";
 import { prepareLaunch } from "./launch.ts";
+import { WorktreeGone } from "./worktree.ts";
 
 type SessionEffect = Extract<Effect, { do: "session" }>;
 
@@ -116,7 +119,8 @@ async function keepLive(
     stalls.saw(event, performance.now());
     if (event.is !== "exited" && event.offset <= already) return;
     const observed = observe(event, n);
-    if (observed !== undefined) report(observed);
+    if (observed?.saw === "session_exited") report({ ...observed, ...diskOf(host, attempt) });
+    else if (observed !== undefined) report(observed);
     if (event.is === "exited") exited.resolve();
   };
   const entry = startSession(host, effect, onEvent);
@@ -129,13 +133,25 @@ async function keepLive(
   } catch (error) {
     // What runs all the same must not: nobody follows it.
     await sweep(`MUSTER_ATTEMPT=${att}`);
-    const credentials = error instanceof Fault && error.code === "no_login";
-    report({ saw: "session_failed_to_start", n, why: messageOf(error), credentials });
+    report({
+      saw: "session_failed_to_start",
+      n,
+      why: messageOf(error),
+      credentials: error instanceof Fault && error.code === "no_login",
+      ...(error instanceof WorktreeGone ? { gone: true } : {}),
+      ...diskOf(host, attempt),
+    });
   } finally {
     clearInterval(timer);
     starting.delete(att);
     live.delete(att);
   }
+}
+
+/** Says that there was no space for what a session writes. */
+function diskOf(host: Host, { id, worktree }: Attempt): { readonly disk?: true } {
+  const folders = [attemptDir(host, id), ...(worktree === null ? [] : [worktree.path])];
+  return isFull(...folders) ? { disk: true } : {};
 }
 
 async function startSession(

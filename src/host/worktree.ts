@@ -3,8 +3,15 @@ import { existsSync } from "node:fs";
 import { Fault } from "../core/fault.ts";
 import type { Attempt, Worktree } from "../core/attempt.ts";
 
+/** The worktree is not there any more: no waiting brings it back. */
+export class WorktreeGone extends Fault {
+  constructor(message: string, remedy: string) {
+    super("refused", message, { remedy });
+  }
+}
+
 /**
- * Throws Fault `refused` where the attempt has no worktree, or no more. It is not made again here: whoever deleted it may have meant
+ * Throws Fault `refused` where the attempt has no worktree, WorktreeGone where it has none any more. It is not made again here: whoever deleted it may have meant
  * that, what came behind the last snapshot is gone with it, and a session that goes on would not know. Git's registration of it stays
  * too: a folder that was only moved away still needs it.
  */
@@ -16,9 +23,8 @@ export function requireWorktree({ id, run, task, worktree, snapshots }: Attempt)
     snapshots === 0
       ? `its branch ${worktree.branch} is kept`
       : `its branch ${worktree.branch} and its snapshots are kept; to have the files back, run muster restore ${address}`;
-  throw new Fault(
-    "refused",
+  throw new WorktreeGone(
     `its worktree is gone: ${worktree.path}; ${kept}; to start anew, run muster retry ${address}`,
-    { remedy: `muster retry ${address}` },
+    `muster retry ${address}`,
   );
 }

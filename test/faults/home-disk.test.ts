@@ -60,12 +60,9 @@ test.concurrent("a session on a full disk fails nothing, and lands once there is
   });
 });
 
-test.fails.concurrent(
-  "a session that has no space for its stream is parked for that, and has not crashed (F11)",
-  async (context) => {
-    await runOnFullDisk(context, "attempts", async (world, run) => {
-      const parked = await world.until(run, (now) => taskOf(now, "a").state === "parked", 20_000);
-      expect(taskOf(parked, "a").reason).toBe("disk");
-    });
-  },
-);
+test.concurrent("a session that has no space for its stream is parked for that, and has not crashed (F11)", async (context) => {
+  await runOnFullDisk(context, "attempts", async (world, run) => {
+    const parked = await world.until(run, (now) => taskOf(now, "a").state === "parked", 20_000);
+    expect(taskOf(parked, "a").reason).toBe("disk");
+  });
+});

@@ -87,7 +87,7 @@ test.concurrent("a worktree that a person deletes is told, and its branch, what 
   const { world, run, head, branch, worktree } = await deletedInRound(context);
   const detail = await world.until(
     run,
-    (now) => taskOf(now, "a").reason === "backoff" && taskOf(now, "b").state === "landed",
+    (now) => taskOf(now, "a").state === "failed" && taskOf(now, "b").state === "landed",
   );
   expect(detail.tasks[0]?.detail).toContain(`its worktree is gone: ${worktree}`);
   expect(await world.git("rev-parse", branch)).toBe(head);

@@ -169,8 +169,8 @@ describe("resume", () => {
     const types = d.command(resume);
     expect(types.slice(0, 4)).toEqual([
       "breaker.closed",
-      "run.attended",
       "attempt.unparked",
+      "run.attended",
       "task.resumed",
     ]);
   });

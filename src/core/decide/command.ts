@@ -1,6 +1,6 @@
 /** Commands: what someone asks. One that makes no sense throws a Fault that names it and says what would. */
 import { answer, approve, reject, tell, trust } from "./answer.ts";
-import { trustCredential, tryAgain } from "./breaker.ts";
+import { changeCredential, trustCredential, tryAgain } from "./breaker.ts";
 import { checkStart, startRun } from "./start.ts";
 import { requireActive, requireRun, requireTask, targets } from "./target.ts";
 import { type Decision, endSession, windDown } from "./decision.ts";
@@ -77,9 +77,8 @@ function pause(d: Decision, { run, task, interrupt }: Extract<Command, { type: "
 /** Ends pauses and parks, and counts as a person showing up. */
 function resume(d: Decision, command: Extract<Command, { type: "resume" }>): void {
   const { run, task, usd, credential } = command;
-  const { paused, attended, credential: before } = requireRun(d, run);
-  if (credential !== undefined && credential !== before)
-    d.emit({ type: "run.credential_changed", run, credential });
+  const { paused, attended } = requireRun(d, run);
+  changeCredential(d, run, credential);
   tryAgain(d, requireRun(d, run));
   if (usd !== null) d.emit({ type: "run.budget_raised", run, usd });
   if (!attended) d.emit({ type: "run.attended", run });
@@ -96,7 +95,8 @@ function resume(d: Decision, command: Extract<Command, { type: "resume" }>): voi
 }
 
 /** Reopens what failed or was canceled, and what failed because of it. */
-function retry(d: Decision, { run, task, settled }: Extract<Command, { type: "retry" }>): void {
+function retry(d: Decision, command: Extract<Command, { type: "retry" }>): void {
+  const { run, task, settled, credential } = command;
   if (settled !== null && !d.state.runs.has(run))
     d.emit({ type: "run.reopened", run, snapshot: settled });
   const wanted = targets(d, { run, task }).filter(
@@ -110,6 +110,7 @@ function retry(d: Decision, { run, task, settled }: Extract<Command, { type: "re
         remedy: `muster show ${run}`,
       },
     );
+  changeCredential(d, run, credential);
   trustCredential(d, run);
   for (const [key] of wanted) d.emit({ type: "task.reopened", run, task: key });
   for (const [key, { state }] of requireRun(d, run).tasks)

@@ -26,6 +26,10 @@ export function decideInspection(
   if (phase.at !== "settling" && (phase.at !== "idle" || seen.saw !== "inspect_failed")) return;
   switch (seen.saw) {
     case "inspect_failed":
+      if (seen.gone === true) {
+        windDown(d, att, { is: "failed", reason: "worktree_gone", detail: seen.why });
+        return;
+      }
       // A busy machine, a lock, a full disk: nothing is wrong with the work.
       if (attempt.recoveries < maxInspectTries || openAsks(attempt).length > 0) {
         parkFor(d, att, "backoff", seen.why, (attempt.park?.until ?? d.now) - d.now);
@@ -108,7 +112,8 @@ export function decideGate(
   isDue: boolean,
 ): void {
   if (seen.saw === "gate_broken") {
-    if (isDue) onBroken(d, att, seen.commit, seen.why);
+    if (isDue && seen.disk === true) parkFor(d, att, "disk", seen.why);
+    else if (isDue) onBroken(d, att, seen.commit, seen.why);
     return;
   }
   for (const evidence of seen.evidence)

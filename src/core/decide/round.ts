@@ -13,6 +13,8 @@ const maxRecoveries = 3;
 /** First back-off; doubled each time. */
 const backoffMs = 2_000;
 const maxBackoffMs = 15 * 60_000;
+/** A longer wait is not spread any wider. */
+const maxJitteredMs = 2 * 60_000;
 
 /** How the reason of an end for silence begins. */
 const stalled = "stalled:";
@@ -76,7 +78,11 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
         failure.detail,
         failure.retryAt === null ? null : failure.retryAt - d.now,
       );
-      openBreaker(d, att, failure.reason, failure.detail, d.attempt(att).park?.until ?? d.now);
+      openBreaker(d, att, {
+        ...failure,
+        until: d.attempt(att).park?.until ?? d.now,
+        said: failure.retryAt,
+      });
       return;
     case "credentials":
       queueMessage(d, att, "continue", continueText("the credentials were refused"));
@@ -84,7 +90,7 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
         type: "attempt.parked",
         park: { reason: "credentials", detail: failure.detail, until: null },
       });
-      openBreaker(d, att, "credentials", failure.detail, null);
+      openBreaker(d, att, { ...failure, reason: "credentials", until: null, said: null });
       endSession(d, att, "credentials", false);
       return;
     case "interrupted": {
@@ -140,10 +146,11 @@ export function parkFor(
   const grows = reason === "checkout" || reason === "disk" ? 0 : Math.min(again, 10);
   const backoff = Math.min(maxBackoffMs, backoffMs * 2 ** grows);
   const wait = Math.max(afterMs ?? 0, backoff);
-  const jitter = Number.parseInt(d.fresh().slice(0, 4), 16) / 0xffff;
+  const share = Number.parseInt(d.fresh().slice(0, 4), 16) / 0xffff;
+  const jitter = (share / 4) * Math.min(wait, maxJitteredMs);
   d.of(att, {
     type: "attempt.parked",
-    park: { reason, detail, until: d.now + Math.round(wait * (1 + jitter / 4)) },
+    park: { reason, detail, until: d.now + Math.round(wait + jitter) },
   });
 }
 
@@ -188,6 +195,14 @@ export function decideExit(
       type: "attempt.parked",
       park: { reason: "credentials", detail: seen.why, until: null },
     });
+    return;
+  }
+  if (seen.disk === true) {
+    parkFor(d, att, "disk", seen.why);
+    return;
+  }
+  if (seen.saw === "session_failed_to_start" && seen.gone === true) {
+    windDown(d, att, { is: "failed", reason: "worktree_gone", detail: seen.why });
     return;
   }
   const silent = stalledSince(was.process);

@@ -267,6 +267,50 @@ describe("what a person said of a project", () => {
   });
 });
 
+describe("a breaker", () => {
+  const key = "key sonnet";
+  const opened = {
+    type: "breaker.opened",
+    key,
+    reason: "outage",
+    detail: "529",
+    until: 9,
+  } as const;
+  const probed = { type: "breaker.probed", key, att: "att_a_1" } as const;
+  const closed = { type: "breaker.closed", key } as const;
+  const breakers = (...bodies: EventBody[]) => [...after(emptyState, ...bodies).breakers.values()];
+
+  it("is what it was opened with last, how often in a row, and without the probe that failed", () => {
+    const first = { key, reason: "outage", detail: "529", until: 9, opened: 1, probe: null };
+    expect(breakers(opened)).toEqual([first]);
+    expect(breakers(opened, probed)).toEqual([{ ...first, probe: "att_a_1" }]);
+    const limit = { reason: "rate_limit", detail: "429", until: 70 } as const;
+    expect(breakers(opened, probed, { ...opened, ...limit })).toEqual([
+      { ...first, ...limit, opened: 2 },
+    ]);
+  });
+
+  it("is gone once it is closed, counts anew then, and is not there for a late probe", () => {
+    expect(breakers(opened, closed)).toEqual([]);
+    expect(breakers(opened, opened, closed, opened)[0]?.opened).toBe(1);
+    expect(breakers(opened, closed, probed, closed)).toEqual([]);
+  });
+
+  it("is one of several, and each is its own", () => {
+    const other = { ...opened, key: "key *", until: null } as const;
+    expect(breakers(opened, other, probed, closed)).toMatchObject([{ key: "key *", probe: null }]);
+  });
+});
+
+describe("a run's credential", () => {
+  it("is the one it was started with, until it goes on with another", () => {
+    const state = stateAt("working");
+    expect(state.runs.get(runId)?.credential).toBe("key");
+    const changed = after(state, { type: "run.credential_changed", run: runId, credential: "new" });
+    expect(changed.runs.get(runId)?.credential).toBe("new");
+  });
+});
+
 describe("a question that is opened", () => {
   const ask: Ask = {
     id: "trust-1",

@@ -70,8 +70,8 @@ function applyBreaker(draft: Edit, event: BreakerEvent): void {
   const was = draft.state.breakers.get(key);
   if (event.type === "breaker.closed") draft.dropBreaker(key);
   else if (event.type === "breaker.opened") {
-    const { reason, detail, until } = event;
-    draft.setBreaker({ key, reason, detail, until, opened: (was?.opened ?? 0) + 1, probe: null });
+    const { reason, detail, until, opened } = event;
+    draft.setBreaker({ key, reason, detail, until, opened, probe: null });
   } else if (was !== undefined) draft.setBreaker({ ...was, probe: event.att });
 }
 

@@ -65,6 +65,7 @@ export function inspect(truth: Truth, { att, spec }: Of<"inspect">): Observed | 
   const tree = truth.worktrees.get(att);
   if (tree === undefined) return null;
   if (truth.fault(0.02)) return { saw: "inspect_failed", why: "not a repository" };
+  if (truth.fault(0.002)) return { saw: "inspect_failed", why: "it was deleted", gone: true };
   const commit = truth.of(tree.head);
   const { missing, related, onTarget } = commit;
   const head = { commit: commit.id, tree: commit.tree };
@@ -96,6 +97,8 @@ export function retire(truth: Truth, { att }: Of<"retire">): Observed {
 /** Runs the commands in order up to the first red one. What a tree gives is decided once and holds. */
 export function gate(truth: Truth, { head, on, commands }: Of<"gate">): Observed {
   if (truth.fault(0.05)) return { saw: "gate_broken", commit: head.commit, why: "setup failed" };
+  if (truth.fault(0.02))
+    return { saw: "gate_broken", commit: head.commit, why: "no space", disk: true };
   const evidence: GateEvidence[] = [];
   for (const command of commands) {
     const key = `${head.tree} ${command}`;

@@ -1,0 +1,70 @@
+/** Refs of attempts that no run knows: they hold work, so they are named and kept. Merges that will never land are let go of. */
+import { listRefs } from "../../git/own-refs.ts";
+import { deleteRef } from "../../git/refs.ts";
+import { type Flaw, type Project, type Scene, done, isAttempt } from "./scene.ts";
+
+const snapshots = "refs/muster/attempts/";
+const merges = "refs/muster/landing/";
+
+/** Of all projects; snapshots of one attempt are one finding. */
+export async function leftRefs(scene: Scene): Promise<Flaw[]> {
+  const flaws: Flaw[] = [];
+  for (const project of scene.projects) {
+    flaws.push(...(await unknownSnapshots(scene, project)));
+    flaws.push(...(await deadMerges(scene, project)));
+  }
+  return flaws;
+}
+
+async function unknownSnapshots(scene: Scene, { root, repo }: Project): Promise<Flaw[]> {
+  const refs = await listRefs(repo, snapshots);
+  scene.count.refs += refs.length;
+  const attempts = new Set(refs.map(({ ref }) => ref.slice(snapshots.length).split("/")[0] ?? ""));
+  return [...attempts]
+    .filter((att) => isAttempt(att) && scene.standing(att) === "unknown")
+    .map((att) => kept(root, `${snapshots}${att}/`, att));
+}
+
+function kept(root: string, what: string, att: string): Flaw {
+  return {
+    finding: {
+      id: `ref:${root}:${what}`,
+      kind: "ref",
+      what,
+      attempt: att,
+      project: root,
+      why: "no run knows its attempt",
+      repair: null,
+      stays: `it holds work; to see what, run git -C ${root} for-each-ref ${what}`,
+    },
+    mend: null,
+  };
+}
+
+async function deadMerges(scene: Scene, { root, repo }: Project): Promise<Flaw[]> {
+  const refs = await listRefs(repo, merges);
+  scene.count.refs += refs.length;
+  return refs.flatMap(({ ref, sha }): Flaw[] => {
+    const att = ref.slice(merges.length);
+    if (!isAttempt(att) || scene.standing(att) === "open") return [];
+    if (scene.standing(att) === "unknown") return [kept(root, ref, att)];
+    return [
+      {
+        finding: {
+          id: `ref:${root}:${ref}`,
+          kind: "ref",
+          what: ref,
+          attempt: att,
+          project: root,
+          why: `${att} is over: its merge has landed, or never will`,
+          repair: "it is deleted; what was merged is held by other refs",
+          stays: null,
+        },
+        async mend() {
+          if (scene.standing(att) === "open") return { why: `${att} is open by now` };
+          return (await deleteRef(repo, ref, sha)) === "deleted" ? done : { why: "it has moved" };
+        },
+      },
+    ];
+  });
+}

@@ -1,0 +1,17 @@
+/** A disk without space: what fails on it says nothing of a session or a commit. */
+import { statfsSync } from "node:fs";
+
+/** Less than this and no tool writes anything of use. */
+const leastBytes = 4 * 1024 * 1024;
+
+/** True where one of the folders lies on a disk that is full; one that can't be asked counts as not full. */
+export function isFull(...folders: readonly string[]): boolean {
+  return folders.some((folder) => {
+    try {
+      const { bavail, bsize } = statfsSync(folder);
+      return bavail * bsize < leastBytes;
+    } catch {
+      return false;
+    }
+  });
+}
