@@ -35,21 +35,19 @@ function ownership(): <K, V>(map: ReadonlyMap<K, V>) => Map<K, V> {
   };
 }
 
+function found<T>(value: T | undefined, why: string): T {
+  assert(value !== undefined, why);
+  return value;
+}
+
 /** Opens an edit on `from`; read `state` when done. */
 export function edit(from: State): Edit {
   let state = from;
   const own = ownership();
 
-  const run = (id: RunId): Run => {
-    const found = state.runs.get(id);
-    assert(found, `run ${id} is open`);
-    return found;
-  };
-  const attempt = (id: AttemptId): Attempt => {
-    const found = state.attempts.get(id);
-    assert(found, `attempt ${id} is open`);
-    return found;
-  };
+  const run = (id: RunId): Run => found(state.runs.get(id), `run ${id} is open`);
+  const attempt = (id: AttemptId): Attempt =>
+    found(state.attempts.get(id), `attempt ${id} is open`);
   const setRun = (next: Run): void => {
     const runs = own(state.runs);
     runs.set(next.id, next);
@@ -66,11 +64,7 @@ export function edit(from: State): Edit {
       runs.delete(id);
       state = { ...state, runs };
     },
-    task(id, key) {
-      const found = run(id).tasks.get(key);
-      assert(found, `task ${id}/${key} exists`);
-      return found;
-    },
+    task: (id, key) => found(run(id).tasks.get(key), `task ${id}/${key} exists`),
     setTask(id, key, task) {
       const of = run(id);
       const tasks = own(of.tasks);
