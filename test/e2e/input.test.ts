@@ -23,7 +23,7 @@ function raw(name: string, content: string | Buffer): string {
 
 async function expectNothingStarted(): Promise<void> {
   const { stdout } = await world.muster(["ls", "--json"]);
-  expect(JSON.parse(stdout)).toEqual({ schema: 1, runs: [] });
+  expect(JSON.parse(stdout)).toMatchObject({ schema: 1, runs: [] });
   expect(await world.git("worktree", "list")).not.toContain("\n");
   expect(await world.git("for-each-ref")).toBe(before);
 }
