@@ -10,11 +10,13 @@ import type {
   Restoration,
   SnapshotItem,
 } from "./housekeeping.ts";
+import type { RepairPlan, RepairQuery, Repaired } from "./repair.ts";
 import type {
   AttachRequest,
   CleanQuery,
   CleanRequest,
   CommandRequest,
+  RepairRequest,
   RestoreRequest,
   RunRequest,
   TrustGiven,
@@ -44,6 +46,8 @@ export interface Client {
   diff(run: string, task: string, stat: boolean): Promise<Buffer>;
   clean(query: CleanQuery): Promise<CleanPlan>;
   performClean(request: CleanRequest): Promise<CleanOutcome>;
+  repair(query: RepairQuery): Promise<RepairPlan>;
+  performRepair(request: RepairRequest): Promise<readonly Repaired[]>;
   snapshots(run: string, task: string): Promise<readonly SnapshotItem[]>;
   restore(request: RestoreRequest): Promise<Restoration>;
   disk(): Promise<DiskUse>;
@@ -101,6 +105,10 @@ export function client(socket: string): Client {
       return ((await call("GET", `/clean?${text.toString()}`)) as { clean: CleanPlan }).clean;
     },
     performClean: async (body) => (await call("POST", "/clean", body)) as CleanOutcome,
+    repair: async ({ retentionMs }) =>
+      ((await call("GET", `/repair?retentionMs=${retentionMs}`)) as { repair: RepairPlan }).repair,
+    performRepair: async (body) =>
+      ((await call("POST", "/repair", body)) as { repaired: Repaired[] }).repaired,
     snapshots: async (run, task) => {
       const path = `/runs/${encoded(run)}/tasks/${encoded(task)}/snapshots`;
       return ((await call("GET", path)) as { snapshots: SnapshotItem[] }).snapshots;

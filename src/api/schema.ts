@@ -82,6 +82,13 @@ export const cleanRequest = z.object({
 });
 export type CleanRequest = z.infer<typeof cleanRequest>;
 
+export const repairRequest = z.object({
+  /** Ids of what was found. */
+  findings: z.array(z.string()),
+  retentionMs: z.number().nonnegative(),
+});
+export type RepairRequest = z.infer<typeof repairRequest>;
+
 export const restoreRequest = z.object({
   ...task,
   /** As `SnapshotItem.at`; null = the newest. */

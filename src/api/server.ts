@@ -11,6 +11,7 @@ import {
   attachRequest,
   cleanRequest,
   commandRequest,
+  repairRequest,
   restoreRequest,
   runRequest,
   trustGiven,
@@ -96,6 +97,15 @@ function addHousekeeping(app: Hono, service: Service): void {
   app.post("/clean", async (c) => {
     const request = parse(cleanRequest, await readBody(c.req.raw));
     return c.json({ schema: 1, ...(await service.performClean(request)) });
+  });
+  app.get("/repair", async (c) => {
+    const retentionMs = Number(c.req.query("retentionMs") ?? Number.NaN);
+    const query = parse(repairRequest, { findings: [], retentionMs });
+    return c.json({ schema: 1, repair: await service.repair(query) });
+  });
+  app.post("/repair", async (c) => {
+    const request = parse(repairRequest, await readBody(c.req.raw));
+    return c.json({ schema: 1, repaired: await service.performRepair(request) });
   });
   app.get("/runs/:id/tasks/:task/snapshots", async (c) => {
     const { id, task } = c.req.param();

@@ -9,11 +9,13 @@ import type {
   Restoration,
   SnapshotItem,
 } from "./housekeeping.ts";
+import type { RepairPlan, RepairQuery, Repaired } from "./repair.ts";
 import type {
   AttachRequest,
   CleanQuery,
   CleanRequest,
   CommandRequest,
+  RepairRequest,
   RestoreRequest,
   RunRequest,
   TrustGiven,
@@ -225,6 +227,10 @@ export interface Service {
   clean(query: CleanQuery): Promise<CleanPlan>;
   /** Removes these, as the plan says now. */
   performClean(request: CleanRequest): Promise<CleanOutcome>;
+  /** What is muster's and broken or left over, and what becomes of it. */
+  repair(query: RepairQuery): Promise<RepairPlan>;
+  /** Mends these, as they are found now. */
+  performRepair(request: RepairRequest): Promise<readonly Repaired[]>;
   /** The snapshots of a task, oldest first. Throws Fault `not_found`. */
   snapshots(run: string, task: string): Promise<readonly SnapshotItem[]>;
   /** Brings a worktree back, or says how it would. Throws Fault `refused` where something is in its place, `not_found`. */

@@ -55,7 +55,9 @@ describe("completion", () => {
     expect(by.get("logs")).toMatchObject({ ids: "tasks" });
     expect(by.get("watch")).toMatchObject({ ids: "runs" });
     expect(by.get("stop")).toMatchObject({ ids: "targets" });
-    expect(by.get("host")).toMatchObject({ words: ["status", "stop"] });
+    expect(by.get("host")).toMatchObject({
+      words: ["status", "stop", "run", "install", "uninstall"],
+    });
     expect(by.get("schema")).toMatchObject({ words: ["plan", "run"] });
     expect(by.get("run")?.flags).toContain("--parallel");
   });

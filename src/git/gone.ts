@@ -35,8 +35,9 @@ export async function letGoOf(
   if ((await readStat(join(place.gitDir, "modules"))) !== undefined)
     return { why: "it holds histories of submodules, which no snapshot has" };
   const held = await hold(repo, place, ref, message);
-  const retired = await retireWorktree(repo, place, trashDir);
-  if (!retired.retired) return { why: "its registration can't be moved to the trash" };
+  // A folder that came back meanwhile stays where it is, with its registration.
+  const retired = await retireWorktree(repo, place, trashDir, async () => false);
+  if (!retired.retired) return { why: "its folder is there again" };
   if (retired.metadata !== null) await deleteTrash(retired.metadata);
   return { ref: held };
 }

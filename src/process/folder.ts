@@ -37,16 +37,31 @@ export function userOf(folder: string): string | undefined {
   return usersOf([folder]).get(folder);
 }
 
+/** Processes that use a folder, in either way, without this one. */
+export function usersIn(folder: string): ReadonlySet<number> {
+  const uses = readUses((pid) => [
+    `/proc/${pid}/cwd`,
+    `/proc/${pid}/exe`,
+    `/proc/${pid}/root`,
+    ...readNames(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`),
+  ]);
+  return pidsIn(folder, uses);
+}
+
+function pidsIn(folder: string, uses: readonly Use[]): Set<number> {
+  return new Set(
+    uses.flatMap(({ pid, path }) =>
+      path === folder || path.startsWith(`${folder}/`) ? [pid] : [],
+    ),
+  );
+}
+
 function sentence(
   folder: string,
   uses: readonly Use[],
   [one, several]: readonly [string, string],
 ): string | undefined {
-  const using = new Set(
-    uses.flatMap(({ pid, path }) =>
-      path === folder || path.startsWith(`${folder}/`) ? [pid] : [],
-    ),
-  );
+  const using = pidsIn(folder, uses);
   const [pid] = using;
   if (pid === undefined) return undefined;
   return using.size === 1

@@ -7,7 +7,8 @@ import { Fault } from "../../core/fault.ts";
 import { connect, endDaemon } from "../connect.ts";
 import { examples } from "../help.ts";
 import { sizeText } from "../measure.ts";
-import { canAsk, done, oneLine, say, sayJson, table } from "../output.ts";
+import { canAsk, done, note, oneLine, say, sayJson, table } from "../output.ts";
+import { ownUnit, removeUnit } from "../unit-file.ts";
 
 interface UninstallFlags {
   readonly dryRun?: boolean;
@@ -28,9 +29,11 @@ export function uninstallCommand(root: Command): void {
 
 async function uninstall(flags: UninstallFlags): Promise<void> {
   const daemon = await connect();
+  const unit = ownUnit();
+  const said = (plan: UninstallPlan): Said => ({ ...plan, unit: unit?.path ?? null });
   const plan = await daemon.uninstallPlan();
-  if (flags.json === true && flags.dryRun === true) sayJson({ schema: 1, uninstall: plan });
-  else if (flags.json !== true) say(planText(plan));
+  if (flags.json === true && flags.dryRun === true) sayJson({ schema: 1, uninstall: said(plan) });
+  else if (flags.json !== true) say(planText(said(plan)));
   if (flags.dryRun === true) return;
   if (flags.yes !== true && canAsk() && !(await agrees(plan)))
     throw new Fault("refused", "nothing was removed", {
@@ -41,11 +44,18 @@ async function uninstall(flags: UninstallFlags): Promise<void> {
   const ended = await endDaemon(daemon, async () => (performed = await daemon.uninstall()));
   if (!ended)
     throw new Fault("timed_out", "the daemon is still ending", { remedy: "muster uninstall" });
+  // First what would start a daemon again.
+  const told = unit === null ? null : await removeUnit(unit);
+  if (told !== null && !told.ran)
+    note(`▲ the service was not disabled: ${told.why}\n↳ ${told.command}`);
   for (const { path } of performed.remove) rmSync(path, { recursive: true, force: true });
   rmSync(performed.home, { recursive: true, force: true });
-  if (flags.json === true) sayJson({ schema: 1, uninstall: performed });
+  if (flags.json === true) sayJson({ schema: 1, uninstall: said(performed) });
   else done(`removed ${performed.home}`, "npm uninstall --global musterd");
 }
+
+/** The plan, and the file that starts the daemon at login: the daemon knows nothing of that. */
+type Said = UninstallPlan & { readonly unit: string | null };
 
 async function agrees({ home }: UninstallPlan): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
@@ -56,10 +66,11 @@ async function agrees({ home }: UninstallPlan): Promise<boolean> {
   }
 }
 
-function planText({ remove, stays, openRuns, kept, unknown }: UninstallPlan): string {
+function planText({ remove, stays, openRuns, kept, unknown, unit }: Said): string {
   const lines = [
     "goes:",
     table(remove.map(({ path, bytes }) => [`  ${oneLine(path, 200)}`, sizeText(bytes)])),
+    ...(unit === null ? [] : [`  ${oneLine(unit, 200)}`]),
     "stays:",
     ...stays.map(
       ({ project, refs, branches }) =>

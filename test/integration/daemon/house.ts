@@ -17,6 +17,9 @@ import { type World, makeWorld } from "../git/world.ts";
 
 export const dayMs = 24 * 3_600_000;
 
+/** `started`: open, with a session that was started once. */
+type End = "open" | "started" | "kept" | "retired";
+
 export interface House {
   readonly world: World;
   readonly home: string;
@@ -26,10 +29,7 @@ export interface House {
   /** ms that `host.now()` is ahead of the clock. */
   aheadMs: number;
   /** A run of one task with attempts that end so, in order: `run` is settled unless one is open. */
-  attempts(
-    run: RunId,
-    ends: readonly ("open" | "kept" | "retired")[],
-  ): Promise<readonly AttemptId[]>;
+  attempts(run: RunId, ends: readonly End[]): Promise<readonly AttemptId[]>;
   /** A worktree as provisioning makes it. */
   worktree(att: string, run: string): Promise<Place>;
   /** Everything in the home and in the repository, with content. */
@@ -64,7 +64,8 @@ export async function openHome(): Promise<House> {
         made.push(att);
         await append(lifeOf(run, att, end));
       }
-      if (!ends.includes("open")) await append([{ type: "run.settled", run, state: "failed" }]);
+      if (ends.every((end) => end === "kept" || end === "retired"))
+        await append([{ type: "run.settled", run, state: "failed" }]);
       return made;
     },
     async worktree(att, run) {
@@ -107,13 +108,14 @@ function started(run: RunId): EventBody {
   return { type: "run.started", run, ...one, waitMs: 0, attended: false, credential: "key" };
 }
 
-function lifeOf(run: RunId, att: AttemptId, end: "open" | "kept" | "retired"): EventBody[] {
+function lifeOf(run: RunId, att: AttemptId, end: End): EventBody[] {
   const of = { run, task: "api", att };
   const session = randomUUID();
   const bodies: EventBody[] = [
     { type: "attempt.admitted", ...of, session, seed: session, runner: "claude-cli", basis: {} },
   ];
-  if (end === "open") return bodies;
+  if (end === "started") bodies.push({ type: "session.planned", ...of, n: 1, resume: false });
+  if (end === "open" || end === "started") return bodies;
   const outcome = { is: "failed", reason: "crashed", detail: "" } as const;
   bodies.push(
     { type: "attempt.ending", ...of, outcome },

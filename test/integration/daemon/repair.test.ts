@@ -77,19 +77,18 @@ test("orphaned worktrees go behind a rescue ref, and others' worktrees stay", as
   await world.git(["worktree", "add", "-q", "--detach", "--lock", "--reason", "mine", locked]);
   const before = house.listing();
   const findings = await find(house);
-  expect(said(findings)).toEqual(
-    [
-      ["worktree", over.worktree, true],
-      ["worktree", unknown.worktree, true],
-      ["worktree", locked, false],
-    ].toSorted(),
-  );
+  const mendable = Object.fromEntries(findings.map(({ what, repair }) => [what, repair !== null]));
+  expect(mendable).toEqual({
+    [over.worktree]: true,
+    [unknown.worktree]: true,
+    [locked]: false,
+  });
   expect(findings.find(({ what }) => what === locked)?.stays).toContain("it is locked (mine)");
   expect(house.listing()).toEqual(before);
   const repaired = await mend(house);
-  expect(repaired.map(({ done, ref }) => [done, ref]).toSorted()).toEqual([
-    [true, "refs/muster/rescue/orphan-att_a_1"],
-    [true, "refs/muster/rescue/orphan-att_zz_1"],
+  expect(repaired.map(({ done, ref }) => `${done} ${ref}`).toSorted()).toEqual([
+    "true refs/muster/rescue/orphan-att_a_1",
+    "true refs/muster/rescue/orphan-att_zz_1",
   ]);
   expect([over.worktree, unknown.worktree].filter((path) => existsSync(path))).toEqual([]);
   expect(await world.git(["show", "refs/muster/rescue/orphan-att_a_1:a.txt"])).toBe("changed");
@@ -100,7 +99,7 @@ test("orphaned worktrees go behind a rescue ref, and others' worktrees stay", as
   expect((await find(house)).filter(({ repair }) => repair !== null)).toEqual([]);
 });
 
-test("a worktree in use, or one that has become an attempt's since, is left", async () => {
+test("an orphaned worktree that somebody uses is left", async () => {
   const house = await openHome();
   await house.attempts("run_a", ["retired"]);
   const { worktree } = await house.worktree("att_a_1", "run_a");
@@ -206,9 +205,9 @@ test("processes of attempts that are over are ended, and nobody else's: not an o
   ]);
   const wanted = [leaked, unknown, gate];
   const findings = await find(house);
-  expect(findings.map(({ kind, attempt }) => [kind, attempt]).toSorted()).toEqual([
-    ["process", "att_a_1"],
-    ["process", "att_zz_9"],
+  expect(findings.map(({ kind, attempt }) => `${kind} ${attempt}`).toSorted()).toEqual([
+    "process att_a_1",
+    "process att_zz_9",
   ]);
   const named = findings.map(({ what }) => what).join(", ");
   for (const { pid } of wanted) expect(named).toContain(`${pid} (sh)`);
@@ -338,8 +337,13 @@ test("a folder that git does not know, and an attempt without its folder, are to
   const bare = join(folder, "att_a_1");
   mkdirSync(bare, { recursive: true });
   writeFileSync(join(bare, "work.txt"), "work\n");
-  const [finding] = await find(house);
-  expect(finding).toMatchObject({ kind: "worktree", what: bare, repair: null });
+  await house.attempts("run_b", ["started"]);
+  const findings = await find(house);
+  expect(said(findings)).toEqual([
+    ["worktree", bare, false],
+    ["attempt", join(house.home, "attempts", "att_b_1"), false],
+  ]);
+  expect(findings[1]?.stays).toMatch(/run muster retry run_b\/api$/);
   expect(await mend(house)).toEqual([]);
   expect(readFileSync(join(bare, "work.txt"), "utf8")).toBe("work\n");
   expect(await world.git(["status", "--porcelain"])).toBe("");
