@@ -20,7 +20,7 @@ export function cleanCommand(root: Command): void {
     .command("clean")
     .description("remove kept worktrees, content stays in refs")
     .argument("[run[/task]]", "only these, restored ones too")
-    .option("--older-than [time]", "only older ones, and what is left of old runs: 30d")
+    .option("--older-than [time]", "only older ones, with old runs: 30d")
     .option("--dry-run", "show what would go")
     .option("--json", "print an object")
     .action(async (wanted: string | undefined, flags: CleanFlags) => {

@@ -29,9 +29,9 @@ export function restoreCommand(root: Command): void {
     .option("--json", "print an object")
     .action(restore);
   examples(command, [
-    ["muster restore api", "worktree, branch and files, as they were"],
+    ["muster restore api", "worktree, branch and files as they were"],
     ["muster restore api --list", "which snapshots there are"],
-    ["muster restore api --at 2 --to ../look", "an earlier one, somewhere else"],
+    ["muster restore api --at 2 --to ../old", "an earlier one, elsewhere"],
   ]);
 }
 
