@@ -26,7 +26,7 @@ export function doctorCommand(root: Command): void {
   const command = root
     .command("doctor")
     .description("check what muster needs, or mend what is left over")
-    .option("--repair", "mend what muster left behind and nobody has")
+    .option("--repair", "mend what is left over")
     .option("--dry-run", "with --repair: show what would be done")
     .option("--json", "print an object")
     .action(async ({ repair = false, dryRun = false, json = false }: DoctorFlags) => {
