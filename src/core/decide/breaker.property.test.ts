@@ -148,14 +148,15 @@ function watch(): (events: readonly Event[]) => State {
       expect([key, until !== null && until <= at, probe]).toEqual([key, true, attempt.id]);
     }
   };
-  const after = (): void => {
+  const after = ({ type }: Event): void => {
+    if (type === "breaker.probed") return; // Its round is admitted with the next event.
     for (const [key, att] of probing) if (!isInFlight(state.attempts.get(att))) probing.delete(key);
   };
   return (events) => {
     for (const event of events.slice(state.seq)) {
       before(event);
       state = evolve(state, event);
-      after();
+      after(event);
     }
     return state;
   };

@@ -18,6 +18,7 @@ const down: RoundFailure = {
   retryAt: null,
   detail: "529 overloaded",
 };
+const offline: RoundFailure = { ...down, status: null, detail: "no network" };
 const limited = (retryAt: number): RoundFailure => ({
   is: "unavailable",
   reason: "rate_limit",
@@ -112,6 +113,26 @@ describe("a breaker", () => {
     expect(untilOf(d)).toBeGreaterThanOrEqual(4_600_000);
     d.tick(4_600_000 - 1 - d.now);
     expect(inFlight(d)).toEqual([]);
+  });
+
+  it("is spread by half a minute at most where the API says when to come back", () => {
+    for (const hours of [1, 5]) {
+      const { d } = behind(limited(1_000_000 + hours * 3_600_000));
+      const late = untilOf(d) - (1_000_000 + hours * 3_600_000);
+      expect(late).toBeGreaterThanOrEqual(0);
+      expect(late).toBeLessThanOrEqual(30_000);
+    }
+  });
+
+  it("stays open for longer where another one hears a later time from the API, as the same one", () => {
+    const { d, w } = working();
+    w.endRound("a", down);
+    w.endRound("b", limited(9_000_000));
+    expect(breaker(d)).toMatchObject({ reason: "rate_limit", opened: 1 });
+    expect(untilOf(d)).toBeGreaterThanOrEqual(9_000_000);
+    const until = untilOf(d);
+    w.endRound("c", limited(8_000_000));
+    expect([untilOf(d), count(d, "breaker.opened")]).toEqual([until, 2]);
   });
 
   it("is not opened by what is about the task alone", () => {
@@ -214,6 +235,7 @@ describe("a breaker", () => {
     w.gate("b", false);
     expect(d.attempt("b").park).toMatchObject({ reason: "outage", until: untilOf(d) });
     expect(d.attempt("b").mail.map(({ kind }) => kind)).toEqual(["fix"]);
+    expect(d.attempt("b").process.is).toBe("live");
   });
 
   it("adds no park to a pause", () => {
@@ -318,7 +340,7 @@ describe("a breaker whose time is over", () => {
       const [probe = ""] = inFlight(d);
       if (d.attempt(probe).process.is === "starting") w.start(probe);
       w.take(probe);
-      w.endRound(probe, down);
+      w.endRound(probe, i % 2 === 0 ? offline : down);
       expect(inFlight(d)).toEqual([]);
       for (const key of three) expect(d.attempt(key).park).not.toBeNull();
       waits.push(untilOf(d) - d.now);
@@ -535,6 +557,35 @@ describe("a breaker that waits for a person", () => {
     }
   });
 
+  it("is left behind by a retry with another key", () => {
+    const { d, w } = behind(refused);
+    d.command({ type: "stop", run: runId, task: "b" });
+    w.snapshot("b");
+    d.command({ type: "retry", run: runId, task: "b", settled: null, credential: "key-2" });
+    expect(d.run().credential).toBe("key-2");
+    expect(breaker(d, everyModel)?.until).toBeNull();
+    expect(d.task("b").state.is).toBe("active");
+  });
+
+  it("is ended for every run with the key, by a person's word on one of them, and for no other", () => {
+    const words = [resume(), startOf([taskSpec("a")], { run: "run_d" })] as const;
+    for (const word of words) {
+      const { d } = behind(refused);
+      d.command(startOf([taskSpec("a")], { run: "run_c", credential: "key-2" }));
+      const c = walkIn(d, "run_c");
+      c.work("a");
+      c.endRound("a", refused);
+      d.command(startOf([taskSpec("a")], { run: "run_b" }));
+      const b = walkIn(d, "run_b");
+      b.work("a");
+      b.endRound("a", refused);
+      d.command(word);
+      expect(d.attempt("a", "run_b").park).toBeNull();
+      expect(d.attempt("a", "run_c").park?.reason).toBe("credentials");
+      expect([...d.state.breakers.keys()]).toEqual(["key-2 *"]);
+    }
+  });
+
   it("is ended by no resume that is refused", () => {
     const { d } = behind(refused);
     expect(() => d.command(resume("nobody"))).toThrow("nobody");
@@ -568,6 +619,13 @@ describe("a resume", () => {
     expect(d.effect("b", "send")?.message.kind).toBeUndefined();
     w.exit("b");
     expect(d.attempt("b").process).toMatchObject({ is: "starting", n: 2, resume: true });
+  });
+
+  it("with another key lets a round in flight go on with the one that it has", () => {
+    const { d } = working(["a", "b"]);
+    d.command(resume(null, "key-2"));
+    expect(inFlight(d)).toEqual(["a", "b"]);
+    expect(d.attempt("a").process.is).toBe("live");
   });
 
   it("ends the limits of its credential too, and those of no other", () => {

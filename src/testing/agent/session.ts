@@ -5,6 +5,7 @@ import { createAsking } from "./asking.ts";
 import type { Flags } from "./flags.ts";
 import { isLoggedIn } from "./login.ts";
 import type { Past, Transcript } from "./transcript.ts";
+import { sharedTrouble } from "./trouble.ts";
 import type { Prompt, TurnEnd, TurnHost } from "./turn.ts";
 import { failed, runTurn } from "./turn.ts";
 import type { Totals } from "./usage.ts";
@@ -61,7 +62,7 @@ export function createSession(options: SessionOptions): Session {
       options.write(String(message["type"]).startsWith("control_") ? message : named);
     },
     asking: createAsking((message) => emit(state, message)),
-    answerer: createAnswerer(),
+    answerer: createAnswerer(sharedTrouble(options.env, options.sessionId)),
     messages: [...past.messages],
     seen: new Set(past.uuids),
     queue: [],
