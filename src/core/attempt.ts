@@ -184,6 +184,8 @@ export interface Attempt {
   readonly slot: boolean;
   readonly phase: Phase;
   readonly process: Process;
+  /** The credential that its newest start was given. */
+  readonly credential: string;
   /** Starts so far; the next start is `starts + 1`. */
   readonly starts: number;
   /** Bytes of the current start's stream that are folded into events. */

@@ -4,8 +4,8 @@ import type { ParkReason } from "./attempt.ts";
 import type { Breaker, Run, State } from "./state.ts";
 
 /** The breaker that a failure is about: a refused credential is refused for every model. */
-export function breakerOf(run: Run, { model }: TaskSpec, reason: ParkReason): string {
-  return reason === "credentials" ? `${run.credential} *` : `${run.credential} ${model}`;
+export function breakerOf(credential: string, { model }: TaskSpec, reason: ParkReason): string {
+  return reason === "credentials" ? `${credential} *` : `${credential} ${model}`;
 }
 
 /** The breakers in the way of a run's credential, or of one task of it; those that are due for a probe too. */

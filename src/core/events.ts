@@ -129,7 +129,13 @@ export type AttemptEvent =
       readonly usd: number;
       readonly offset: number;
     } & OfAttempt)
-  | ({ readonly type: "session.planned"; readonly n: number; readonly resume: boolean } & OfAttempt)
+  | ({
+      readonly type: "session.planned";
+      readonly n: number;
+      readonly resume: boolean;
+      /** Names what it logs in with. */
+      readonly credential: string;
+    } & OfAttempt)
   | ({
       readonly type: "session.started";
       readonly n: number;

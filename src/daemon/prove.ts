@@ -229,7 +229,8 @@ async function recordStart(host: Host, draft: Draft, id: AttemptId, n: number): 
       signal: null,
       why: lost,
     });
-  draft.add({ type: "session.planned", ...of, n, resume: n > 1 });
+  const { credential } = attempt;
+  draft.add({ type: "session.planned", ...of, n, resume: n > 1, credential });
   draft.say(`${id}: start ${n} of ${draft.run}/${attempt.task}, known by its folder`);
 }
 

@@ -155,7 +155,8 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
     if (load.resident >= capacity.resident) endIdleProcess(d);
     load.resident += 1;
     const n = attempt.starts + 1;
-    d.of(attempt.id, { type: "session.planned", n, resume: attempt.starts > 0 });
+    const { credential } = run;
+    d.of(attempt.id, { type: "session.planned", n, resume: attempt.starts > 0, credential });
   }
   if (pass.is === "probe")
     for (const { key } of pass.breakers) d.emit({ type: "breaker.probed", key, att: attempt.id });

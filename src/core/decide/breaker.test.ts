@@ -621,6 +621,19 @@ describe("a resume", () => {
     expect(d.attempt("b").process).toMatchObject({ is: "starting", n: 2, resume: true });
   });
 
+  it("with another key is not asked about again by a round that still has the old one (F46)", () => {
+    const { d, w } = working(["a", "b"]);
+    w.endRound("a", refused);
+    d.command(resume(null, "key-2"));
+    w.endRound("b", refused);
+    expect(d.attempt("b").park).toBeNull();
+    expect(breaker(d, "key-2 *")).toBeUndefined();
+    expect(d.attempt("b").process).toMatchObject({ is: "ending", why: "credentials" });
+    w.exit("b");
+    expect(d.attempt("b")).toMatchObject({ credential: "key-2", process: { n: 2 } });
+    expect(count(d, "breaker.opened")).toBe(1);
+  });
+
   it("with another key lets a round in flight go on with the one that it has", () => {
     const { d } = working(["a", "b"]);
     d.command(resume(null, "key-2"));

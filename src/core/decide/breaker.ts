@@ -31,9 +31,7 @@ export function openBreaker(
   { reason, detail, until, said }: Trouble,
 ): void {
   const attempt = d.attempt(att);
-  const run = d.state.runs.get(attempt.run);
-  if (run === undefined) return;
-  const key = breakerOf(run, specOf(d.state, attempt), reason);
+  const key = breakerOf(attempt.credential, specOf(d.state, attempt), reason);
   const was = d.state.breakers.get(key);
   const emit = (opened: number, time: number | null): void =>
     d.emit({ type: "breaker.opened", key, reason, detail, until: time, opened });

@@ -86,6 +86,11 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
       return;
     case "credentials":
       queueMessage(d, att, "continue", continueText("the credentials were refused"));
+      // Those of its start; the run has others by now, and it goes on with them.
+      if (hasOldCredential(d, att)) {
+        endSession(d, att, "credentials", false);
+        return;
+      }
       d.of(att, {
         type: "attempt.parked",
         park: { reason: "credentials", detail: failure.detail, until: null },
@@ -103,6 +108,11 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
     case "agent":
       recover(d, att, "agent_error", failure.detail);
   }
+}
+
+function hasOldCredential(d: Decision, att: AttemptId): boolean {
+  const { run, credential } = d.attempt(att);
+  return d.state.runs.get(run)?.credential !== credential;
 }
 
 /** What a round that was cut off in a question left is not looked at before the answer has been worked on. */

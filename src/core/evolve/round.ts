@@ -65,6 +65,7 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
       return {
         ...a,
         starts: event.n,
+        credential: event.credential,
         offset: 0,
         process: { is: "starting", n: event.n, resume: event.resume },
       };

@@ -114,7 +114,8 @@ function lifeOf(run: RunId, att: AttemptId, end: End): EventBody[] {
   const bodies: EventBody[] = [
     { type: "attempt.admitted", ...of, session, seed: session, runner: "claude-cli", basis: {} },
   ];
-  if (end === "started") bodies.push({ type: "session.planned", ...of, n: 1, resume: false });
+  if (end === "started")
+    bodies.push({ type: "session.planned", ...of, n: 1, resume: false, credential: "key" });
   if (end === "open" || end === "started") return bodies;
   const outcome = { is: "failed", reason: "crashed", detail: "" } as const;
   bodies.push(
