@@ -11,7 +11,7 @@ import type { Attempt } from "../core/attempt.ts";
 import { type Host, attemptDir } from "../host/context.ts";
 import { type Identity, isAlive } from "../process/identity.ts";
 import { attachedArgv, attachedEnvironment, skipOnboarding } from "../runner/attached.ts";
-import { knowCaller } from "./caller.ts";
+import { knowCaller } from "./callers/caller.ts";
 import type { Found } from "./projection.ts";
 
 /** Throws Fault `refused` where there is nothing to attach to, or someone else has it. */

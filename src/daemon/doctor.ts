@@ -20,8 +20,8 @@ import { readDamages } from "../ledger/rebuild.ts";
 import { run } from "../process/run.ts";
 import { type Binary, findBinary, testedVersion } from "../runner/binary.ts";
 import { isSdkInstalled } from "../runner/claude-sdk.ts";
-import { findLogin } from "./caller.ts";
-import { diskUse } from "./disk.ts";
+import { findLogin } from "./callers/caller.ts";
+import { diskUse } from "./keeping/disk.ts";
 
 const neededNode = [24, 11] as const;
 /** Below the first a run may end in the middle; below the second it will (a worktree each, and the ledger). */

@@ -13,7 +13,7 @@ import { parsePlanYaml } from "../plan/plan-yaml.ts";
 import { planFromPrompts } from "../plan/prompts.ts";
 import { resolveRun } from "../plan/resolve.ts";
 import { isSdkInstalled } from "../runner/claude-sdk.ts";
-import { configOf } from "./caller.ts";
+import { configOf } from "./callers/caller.ts";
 import { type PreparedProject, pickLimits, readProject, requireTrusted } from "./project.ts";
 
 export interface Prepared {

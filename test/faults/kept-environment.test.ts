@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSy
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { RunId } from "../../src/core/ids.ts";
-import { knowCaller } from "../../src/daemon/caller.ts";
-import { openCallers } from "../../src/daemon/callers.ts";
+import { knowCaller } from "../../src/daemon/callers/caller.ts";
+import { openCallers } from "../../src/daemon/callers/callers.ts";
 import { writeAgentProgram } from "../../src/testing/agent/program.ts";
 import { prompt } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";

@@ -6,7 +6,7 @@ import {
   findingKinds,
 } from "../../api/repair.ts";
 import type { RepairRequest } from "../../api/schema.ts";
-import type { CleanParts } from "../clean.ts";
+import type { KeepingParts } from "../keeping/parts.ts";
 import { leftFolders } from "./folders.ts";
 import { deadClaims, leakedProcesses } from "./processes.ts";
 import { leftRefs } from "./refs.ts";
@@ -15,7 +15,7 @@ import { brokenWorktrees } from "./worktrees.ts";
 
 /** What is found, in the order in which it would be mended. Changes nothing. */
 export async function repairPlan(
-  parts: CleanParts,
+  parts: KeepingParts,
   { retentionMs }: RepairQuery,
 ): Promise<RepairPlan> {
   const scene = await readScene(parts, retentionMs);
@@ -25,7 +25,7 @@ export async function repairPlan(
 
 /** Mends these of what is found now; what is found no more, or may not be mended, is not among the answers. */
 export async function performRepair(
-  parts: CleanParts,
+  parts: KeepingParts,
   { findings, retentionMs }: RepairRequest,
 ): Promise<Repaired[]> {
   const wanted = new Set(findings);

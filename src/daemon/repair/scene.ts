@@ -4,10 +4,10 @@ import type { Finding, Looked } from "../../api/repair.ts";
 import type { AttemptId, ProjectId, RunId } from "../../core/ids.ts";
 import type { Repository } from "../../git/git.ts";
 import { openProject } from "../../host/context.ts";
-import type { CleanParts } from "../clean.ts";
-import { readKnown } from "../evidence.ts";
-import { readProjects } from "../old.ts";
-import { readNotes } from "../restored.ts";
+import type { KeepingParts } from "../keeping/parts.ts";
+import { readKnown } from "../damage/evidence.ts";
+import { readProjects } from "../keeping/old.ts";
+import { readNotes } from "../keeping/restored.ts";
 
 /**
  * `open`: the engine's, hands off. `kept`: over, its worktree stays for a person until `clean`. `over`: given back. `unknown`: no run in
@@ -22,7 +22,7 @@ export interface Project {
 }
 
 export interface Scene {
-  readonly parts: CleanParts;
+  readonly parts: KeepingParts;
   /** Real path of MUSTER_HOME. */
   readonly home: string;
   readonly now: number;
@@ -68,7 +68,7 @@ function runOf(att: string): { readonly run: RunId; readonly n: number } {
 }
 
 /** Reads the ledger once. Repositories that can't be opened are counted and left alone. */
-export async function readScene(parts: CleanParts, retentionMs: number): Promise<Scene> {
+export async function readScene(parts: KeepingParts, retentionMs: number): Promise<Scene> {
   const { host, ledger, state } = parts;
   const { attempts: known } = await readKnown(ledger);
   const kept = new Set<string>();

@@ -7,7 +7,7 @@ import type { EventBody } from "../../../src/core/events.ts";
 import type { AttemptId, RunId } from "../../../src/core/ids.ts";
 import { fold } from "../../../src/core/evolve/evolve.ts";
 import { type State, emptyState } from "../../../src/core/state.ts";
-import type { CleanParts } from "../../../src/daemon/clean.ts";
+import type { KeepingParts } from "../../../src/daemon/keeping/parts.ts";
 import { type Host, projectFolder, worktreeReason } from "../../../src/host/context.ts";
 import { defaultStall } from "../../../src/host/stall.ts";
 import { openLedger } from "../../../src/ledger/sqlite.ts";
@@ -23,7 +23,7 @@ type End = "open" | "started" | "kept" | "retired";
 export interface House {
   readonly world: World;
   readonly home: string;
-  readonly parts: CleanParts;
+  readonly parts: KeepingParts;
   /** Folder of the project's worktrees. */
   readonly folder: string;
   /** ms that `host.now()` is ahead of the clock. */

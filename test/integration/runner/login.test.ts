@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type KnownCaller, knowCaller } from "../../../src/daemon/caller.ts";
+import { type KnownCaller, knowCaller } from "../../../src/daemon/callers/caller.ts";
 import { configDirOf } from "../../../src/runner/profile.ts";
 import { hasTranscript } from "../../../src/runner/transcript.ts";
 import { prompt } from "../../../src/testing/model/behaviors.ts";

@@ -6,22 +6,22 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Caller } from "../api/schema.ts";
+import type { Caller } from "../../api/schema.ts";
 import {
   type CredentialKind,
   allowedEnvironment,
   credentialKind,
   gateEnvironment,
   sessionEnvironment,
-} from "../config/environment.ts";
-import { type UserConfig, readUserConfig } from "../config/user.ts";
-import { Fault } from "../core/fault.ts";
-import type { SessionEnvironment } from "../core/runner.ts";
-import type { RunEnvironment } from "../host/context.ts";
-import { run } from "../process/run.ts";
-import { type Binary, findBinary } from "../runner/binary.ts";
-import { environmentOf } from "../runner/profile.ts";
-import type { Log } from "./log.ts";
+} from "../../config/environment.ts";
+import { type UserConfig, readUserConfig } from "../../config/user.ts";
+import { Fault } from "../../core/fault.ts";
+import type { SessionEnvironment } from "../../core/runner.ts";
+import type { RunEnvironment } from "../../host/context.ts";
+import { run } from "../../process/run.ts";
+import { type Binary, findBinary } from "../../runner/binary.ts";
+import { environmentOf } from "../../runner/profile.ts";
+import type { Log } from "../log.ts";
 
 export interface KnownCaller {
   readonly caller: Caller;

@@ -1,9 +1,10 @@
 /** The part of the service that is about files: what is on disk, what goes, what comes back, what is broken. */
-import type { Service } from "../api/service.ts";
-import { type CleanParts, cleanPlan, performClean } from "./clean.ts";
+import type { Service } from "../../api/service.ts";
+import type { KeepingParts } from "./parts.ts";
+import { cleanPlan, performClean } from "./clean.ts";
 import { recentDiskUse } from "./disk.ts";
-import { type Found, requireTask } from "./projection.ts";
-import { performRepair, repairPlan } from "./repair/repair.ts";
+import { type Found, requireTask } from "../projection.ts";
+import { performRepair, repairPlan } from "../repair/repair.ts";
 import { restore, snapshotsOf } from "./restore.ts";
 import { uninstall, uninstallPlan } from "./uninstall.ts";
 
@@ -26,7 +27,7 @@ type Housekeeping =
 /** `find` as for the rest of the service. */
 export function housekeeping(
   { socket, stop }: Parts,
-  house: CleanParts,
+  house: KeepingParts,
   find: (id: string) => Promise<Found>,
 ): Pick<Service, Housekeeping> {
   const { host } = house;

@@ -6,9 +6,9 @@ import { type ScryptOptions, randomBytes, scrypt, timingSafeEqual } from "node:c
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { withoutSecrets } from "../config/environment.ts";
-import { replaceFile } from "../config/write.ts";
-import type { RunId } from "../core/ids.ts";
+import { withoutSecrets } from "../../config/environment.ts";
+import { replaceFile } from "../../config/write.ts";
+import type { RunId } from "../../core/ids.ts";
 import type { KnownCaller } from "./caller.ts";
 
 const secrets = z.object({

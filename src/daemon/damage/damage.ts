@@ -11,30 +11,30 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "../config/write.ts";
-import type { EventBody } from "../core/events.ts";
-import { Fault } from "../core/fault.ts";
-import type { AttemptId, RunId } from "../core/ids.ts";
-import type { Ledger } from "../core/ports.ts";
-import type { Attempt } from "../core/attempt.ts";
-import { count } from "../core/words.ts";
-import type { Host } from "../host/context.ts";
-import { findDamage, whyOf } from "../ledger/check.ts";
+import { replaceFile } from "../../config/write.ts";
+import type { EventBody } from "../../core/events.ts";
+import { Fault } from "../../core/fault.ts";
+import type { AttemptId, RunId } from "../../core/ids.ts";
+import type { Ledger } from "../../core/ports.ts";
+import type { Attempt } from "../../core/attempt.ts";
+import { count } from "../../core/words.ts";
+import type { Host } from "../../host/context.ts";
+import { findDamage, whyOf } from "../../ledger/check.ts";
 import {
   type Damage,
   finishRebuild,
   noteDamage,
   readDamages,
   rebuildLedger,
-} from "../ledger/rebuild.ts";
-import { openLedger } from "../ledger/sqlite.ts";
-import { sweep } from "../process/end.ts";
+} from "../../ledger/rebuild.ts";
+import { openLedger } from "../../ledger/sqlite.ts";
+import { sweep } from "../../process/end.ts";
 import { type Trace, readKnown, readTraces, unrecorded } from "./evidence.ts";
-import type { Log } from "./log.ts";
-import { findRun } from "./projection.ts";
+import type { Log } from "../log.ts";
+import { findRun } from "../projection.ts";
 import { type Proved, proveRun } from "./prove.ts";
-import { type Stranded, reportText } from "./damage-report.ts";
-import { readState } from "./state-cache.ts";
+import { type Stranded, reportText } from "./report.ts";
+import { readState } from "../state-cache.ts";
 
 /** Attempts of a run beyond the last known one; a folder with a higher number was made by somebody else. */
 const maxLost = 1_000;

@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "../config/write.ts";
-import type { AttemptId, RunId, TaskKey } from "../core/ids.ts";
+import { replaceFile } from "../../config/write.ts";
+import type { AttemptId, RunId, TaskKey } from "../../core/ids.ts";
 
 export interface RestoredNote {
   readonly id: string;

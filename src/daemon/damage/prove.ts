@@ -6,30 +6,30 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { stamp } from "../core/decide/decide.ts";
-import type { EventBody } from "../core/events.ts";
-import { fold } from "../core/evolve/evolve.ts";
-import type { AttemptId, RunId, TaskKey, Uuid } from "../core/ids.ts";
-import { attemptId } from "../core/ids.ts";
-import type { TaskSpec } from "../core/plan.ts";
-import { isSettled, verifiedHead } from "../core/queries.ts";
-import type { Attempt, Outcome, Worktree } from "../core/attempt.ts";
-import type { State, Task } from "../core/state.ts";
-import { promptText } from "../core/texts.ts";
-import type { Repository } from "../git/git.ts";
-import { mergeBase, treeOf } from "../git/inspect.ts";
-import { type FoundLanding, readLandings } from "../git/landings.ts";
-import { listWorktrees } from "../git/list.ts";
-import { branchPrefix, readRef } from "../git/refs.ts";
-import { readHeadSha } from "../git/registration.ts";
-import { listSnapshots } from "../git/restore.ts";
+import { stamp } from "../../core/decide/decide.ts";
+import type { EventBody } from "../../core/events.ts";
+import { fold } from "../../core/evolve/evolve.ts";
+import type { AttemptId, RunId, TaskKey, Uuid } from "../../core/ids.ts";
+import { attemptId } from "../../core/ids.ts";
+import type { TaskSpec } from "../../core/plan.ts";
+import { isSettled, verifiedHead } from "../../core/queries.ts";
+import type { Attempt, Outcome, Worktree } from "../../core/attempt.ts";
+import type { State, Task } from "../../core/state.ts";
+import { promptText } from "../../core/texts.ts";
+import type { Repository } from "../../git/git.ts";
+import { mergeBase, treeOf } from "../../git/inspect.ts";
+import { type FoundLanding, readLandings } from "../../git/landings.ts";
+import { listWorktrees } from "../../git/list.ts";
+import { branchPrefix, readRef } from "../../git/refs.ts";
+import { readHeadSha } from "../../git/registration.ts";
+import { listSnapshots } from "../../git/restore.ts";
 import {
   type Host,
   attemptDir,
   openProject,
   projectFolder,
   worktreeReason,
-} from "../host/context.ts";
+} from "../../host/context.ts";
 import type { Trace } from "./evidence.ts";
 
 /** What is recorded anew of one run, and what is said of it. */

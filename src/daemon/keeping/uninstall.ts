@@ -1,16 +1,17 @@
 /** Uninstalling: everything below MUSTER_HOME goes, everything in the person's repositories stays. */
 import { lstatSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { UninstallPlan } from "../api/service.ts";
-import { Fault } from "../core/fault.ts";
-import { dropGatePlaces } from "../git/gate-place.ts";
-import { countOwnRefs } from "../git/own-refs.ts";
-import { deleteTrash } from "../git/worktree.ts";
-import { openProject, projectFolder, trashDir } from "../host/context.ts";
-import { type CleanParts, cleanPlan } from "./clean.ts";
+import type { UninstallPlan } from "../../api/service.ts";
+import { Fault } from "../../core/fault.ts";
+import { dropGatePlaces } from "../../git/gate-place.ts";
+import { countOwnRefs } from "../../git/own-refs.ts";
+import { deleteTrash } from "../../git/worktree.ts";
+import { openProject, projectFolder, trashDir } from "../../host/context.ts";
+import type { KeepingParts } from "./parts.ts";
+import { cleanPlan } from "./clean.ts";
 import { readProjects } from "./old.ts";
 
-export async function uninstallPlan(parts: CleanParts, socket: string): Promise<UninstallPlan> {
+export async function uninstallPlan(parts: KeepingParts, socket: string): Promise<UninstallPlan> {
   const { home } = parts.host;
   const { items } = await cleanPlan(parts, { run: null, task: null, olderThanMs: null });
   // What was restored to a place of the person's stays there.
@@ -30,7 +31,7 @@ export async function uninstallPlan(parts: CleanParts, socket: string): Promise<
 }
 
 /** Throws Fault `refused` where work would go with it. */
-export async function uninstall(parts: CleanParts, socket: string): Promise<UninstallPlan> {
+export async function uninstall(parts: KeepingParts, socket: string): Promise<UninstallPlan> {
   const plan = await uninstallPlan(parts, socket);
   requireNothingOpen(plan);
   const { host } = parts;
@@ -62,7 +63,7 @@ function requireNothingOpen({ openRuns, kept, unknown }: UninstallPlan): void {
     });
 }
 
-async function staying({ host, ledger }: CleanParts): Promise<UninstallPlan["stays"]> {
+async function staying({ host, ledger }: KeepingParts): Promise<UninstallPlan["stays"]> {
   const stays: UninstallPlan["stays"][number][] = [];
   for (const [run, spec] of (await readProjects(ledger)).values()) {
     const repo = await openProject(host, run, spec).catch(() => undefined);

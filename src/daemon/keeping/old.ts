@@ -4,19 +4,19 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Forgotten, OldItem } from "../api/housekeeping.ts";
-import type { CleanQuery } from "../api/schema.ts";
-import type { AttemptId, RunId } from "../core/ids.ts";
-import type { TaskSpec } from "../core/plan.ts";
-import type { Ledger } from "../core/ports.ts";
-import type { Repository } from "../git/git.ts";
-import { deleteRef } from "../git/refs.ts";
-import { type FoundSnapshot, listSnapshots } from "../git/restore.ts";
-import { deleteTrash } from "../git/worktree.ts";
-import { openProject, projectFolder } from "../host/context.ts";
-import type { CleanParts } from "./clean.ts";
+import type { Forgotten, OldItem } from "../../api/housekeeping.ts";
+import type { CleanQuery } from "../../api/schema.ts";
+import type { AttemptId, RunId } from "../../core/ids.ts";
+import type { TaskSpec } from "../../core/plan.ts";
+import type { Ledger } from "../../core/ports.ts";
+import type { Repository } from "../../git/git.ts";
+import { deleteRef } from "../../git/refs.ts";
+import { type FoundSnapshot, listSnapshots } from "../../git/restore.ts";
+import { deleteTrash } from "../../git/worktree.ts";
+import { openProject, projectFolder } from "../../host/context.ts";
+import type { KeepingParts } from "./parts.ts";
 import { weighAll } from "./disk.ts";
-import { type Found, findRun } from "./projection.ts";
+import { type Found, findRun } from "../projection.ts";
 import { readNotes } from "./restored.ts";
 
 /** Two seconds for the sizes of all folders: they are a help, not the plan. */
@@ -30,7 +30,7 @@ interface Old {
 }
 
 /** What an age finds, oldest first; nothing where none was asked for. */
-export async function oldItems(parts: CleanParts, query: CleanQuery): Promise<OldItem[]> {
+export async function oldItems(parts: KeepingParts, query: CleanQuery): Promise<OldItem[]> {
   const found = await findOld(parts, query);
   const weights = await weighAll(
     found.flatMap(({ item }) => item.folders),
@@ -46,7 +46,7 @@ export async function oldItems(parts: CleanParts, query: CleanQuery): Promise<Ol
 
 /** Removes what is old of these attempts, as it is now: folders first, then the refs that nobody moved meanwhile. */
 export async function forgetOld(
-  parts: CleanParts,
+  parts: KeepingParts,
   query: CleanQuery,
   attempts: ReadonlySet<string>,
 ): Promise<Forgotten[]> {
@@ -67,7 +67,7 @@ export async function forgetOld(
   return done;
 }
 
-async function findOld(parts: CleanParts, query: CleanQuery): Promise<Old[]> {
+async function findOld(parts: KeepingParts, query: CleanQuery): Promise<Old[]> {
   const { host, ledger, state } = parts;
   if (query.olderThanMs === null) return [];
   const only = query.run === null ? null : (await findRun(state(), ledger, query.run)).run.id;
@@ -107,7 +107,7 @@ async function findOld(parts: CleanParts, query: CleanQuery): Promise<Old[]> {
 }
 
 function blockedBy(
-  { host }: CleanParts,
+  { host }: KeepingParts,
   run: RunId,
   { project, root, key }: Pick<TaskSpec, "project" | "root" | "key">,
   att: AttemptId,
@@ -139,7 +139,7 @@ export async function readProjects(
 }
 
 /** The repositories that are still where they were. */
-async function openProjects({ host, ledger }: CleanParts): Promise<Map<string, Repository>> {
+async function openProjects({ host, ledger }: KeepingParts): Promise<Map<string, Repository>> {
   const repositories = new Map<string, Repository>();
   for (const [project, [run, spec]] of await readProjects(ledger)) {
     const repo = await openProject(host, run, spec).catch(() => undefined);

@@ -3,35 +3,29 @@
  * event: a worktree that is not on disk any more is not in the plan (a settled run is folded from its own rows, which end with its
  * settling).
  */
+import type { KeepingParts } from "./parts.ts";
 import { existsSync } from "node:fs";
-import type { CleanItem, CleanOutcome, CleanPlan, Cleaned } from "../api/housekeeping.ts";
-import type { CleanQuery, CleanRequest } from "../api/schema.ts";
-import type { AttemptId, RunId, Sha, TaskKey } from "../core/ids.ts";
-import type { TaskSpec } from "../core/plan.ts";
-import type { Ledger } from "../core/ports.ts";
-import type { Attempt } from "../core/attempt.ts";
-import type { State } from "../core/state.ts";
-import { readCheckouts } from "../git/checkout.ts";
-import type { Repository } from "../git/git.ts";
-import { isAncestor } from "../git/inspect.ts";
-import { type ListedWorktree, listWorktrees } from "../git/list.ts";
-import { deleteRef, readRef } from "../git/refs.ts";
-import { openPlace } from "../git/registration.ts";
-import { listSnapshots } from "../git/restore.ts";
-import { type Host, openProject, worktreeReason } from "../host/context.ts";
-import { giveBack, lastRef } from "../host/retire.ts";
-import { type TakenAway, takeAway } from "../host/take-away.ts";
-import { userOf, usersOf } from "../process/folder.ts";
+import type { CleanItem, CleanOutcome, CleanPlan, Cleaned } from "../../api/housekeeping.ts";
+import type { CleanQuery, CleanRequest } from "../../api/schema.ts";
+import type { AttemptId, RunId, Sha, TaskKey } from "../../core/ids.ts";
+import type { TaskSpec } from "../../core/plan.ts";
+import type { Ledger } from "../../core/ports.ts";
+import type { Attempt } from "../../core/attempt.ts";
+import { readCheckouts } from "../../git/checkout.ts";
+import type { Repository } from "../../git/git.ts";
+import { isAncestor } from "../../git/inspect.ts";
+import { type ListedWorktree, listWorktrees } from "../../git/list.ts";
+import { deleteRef, readRef } from "../../git/refs.ts";
+import { openPlace } from "../../git/registration.ts";
+import { listSnapshots } from "../../git/restore.ts";
+import { type Host, openProject, worktreeReason } from "../../host/context.ts";
+import { giveBack, lastRef } from "../../host/retire.ts";
+import { type TakenAway, takeAway } from "../../host/take-away.ts";
+import { userOf, usersOf } from "../../process/folder.ts";
 import { weighAll } from "./disk.ts";
 import { forgetOld, oldItems } from "./old.ts";
-import { findRun } from "./projection.ts";
+import { findRun } from "../projection.ts";
 import { type RestoredNote, forgetNote, readNotes, restoring } from "./restored.ts";
-
-export interface CleanParts {
-  readonly host: Host;
-  readonly ledger: Ledger;
-  state(): State;
-}
 
 /** A worktree that may be in the plan; `note` where it was restored. */
 interface Candidate {
@@ -47,7 +41,7 @@ interface Candidate {
 const weighMs = 2_000;
 
 /** The plan: every worktree of an attempt that is over, oldest first; with an age only older ones, and old data too. */
-export async function cleanPlan(parts: CleanParts, query: CleanQuery): Promise<CleanPlan> {
+export async function cleanPlan(parts: KeepingParts, query: CleanQuery): Promise<CleanPlan> {
   const found = await candidates(parts, query);
   const users = usersOf(found.map(({ path }) => path));
   const weights = await weighAll(
@@ -82,7 +76,7 @@ export async function cleanPlan(parts: CleanParts, query: CleanQuery): Promise<C
 
 /** Performs the plan for these: what is blocked by now stays, with the reason. Old data goes last. */
 export async function performClean(
-  parts: CleanParts,
+  parts: KeepingParts,
   { worktrees, attempts, olderThanMs }: CleanRequest,
 ): Promise<CleanOutcome> {
   const wanted = new Set(worktrees);
@@ -136,7 +130,7 @@ async function take(host: Host, one: Candidate, ref: string): Promise<TakenAway>
   return taken;
 }
 
-async function candidates(parts: CleanParts, query: CleanQuery): Promise<Candidate[]> {
+async function candidates(parts: KeepingParts, query: CleanQuery): Promise<Candidate[]> {
   const { host, ledger, state } = parts;
   const only = query.run === null ? null : (await findRun(state(), ledger, query.run)).run.id;
   const isWanted = (run: RunId, task: TaskKey, at: number): boolean =>
@@ -166,7 +160,7 @@ async function candidates(parts: CleanParts, query: CleanQuery): Promise<Candida
 }
 
 async function attemptOf(
-  { ledger, state }: CleanParts,
+  { ledger, state }: KeepingParts,
   run: RunId,
   task: TaskKey,
   att: AttemptId,

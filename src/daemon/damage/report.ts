@@ -1,7 +1,7 @@
 /** What a person is told of a damaged ledger: what was kept, what was proved, and how to get at what it does not know any more. */
-import type { AttemptId, RunId } from "../core/ids.ts";
-import { count, shellWord } from "../core/words.ts";
-import type { Damage } from "../ledger/rebuild.ts";
+import type { AttemptId, RunId } from "../../core/ids.ts";
+import { count, shellWord } from "../../core/words.ts";
+import type { Damage } from "../../ledger/rebuild.ts";
 
 /** An attempt of a run that the ledger does not know. */
 export interface Stranded {

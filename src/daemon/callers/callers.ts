@@ -1,9 +1,9 @@
 /** The callers of runs: in memory whole, and on disk without secrets while a run is open, for the daemon that comes after this one. */
-import type { Caller } from "../api/schema.ts";
-import { Fault } from "../core/fault.ts";
-import type { RunId } from "../core/ids.ts";
+import type { Caller } from "../../api/schema.ts";
+import { Fault } from "../../core/fault.ts";
+import type { RunId } from "../../core/ids.ts";
 import { type KnownCaller, knowCaller, knowPart } from "./caller.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "../log.ts";
 import {
   type RunFile,
   dropRunFile,

@@ -1,14 +1,14 @@
 /** Restoring: which snapshot, where to, and what will be said of it. The worktree that comes of it is the person's. */
 import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import type { Restoration, SnapshotItem } from "../api/housekeeping.ts";
-import type { RestoreRequest } from "../api/schema.ts";
-import { Fault } from "../core/fault.ts";
-import type { AttemptId } from "../core/ids.ts";
-import type { Attempt } from "../core/attempt.ts";
-import type { Task } from "../core/state.ts";
-import { isPlain, shellWord } from "../core/words.ts";
-import type { Repository } from "../git/git.ts";
+import type { Restoration, SnapshotItem } from "../../api/housekeeping.ts";
+import type { RestoreRequest } from "../../api/schema.ts";
+import { Fault } from "../../core/fault.ts";
+import type { AttemptId } from "../../core/ids.ts";
+import type { Attempt } from "../../core/attempt.ts";
+import type { Task } from "../../core/state.ts";
+import { isPlain, shellWord } from "../../core/words.ts";
+import type { Repository } from "../../git/git.ts";
 import {
   type FoundSnapshot,
   type Standing,
@@ -17,10 +17,10 @@ import {
   readSnapshotBytes,
   restoreWorktree,
   standingOf,
-} from "../git/restore.ts";
-import { readBrought } from "../host/brought.ts";
-import { type Host, openProject, projectFolder } from "../host/context.ts";
-import type { Found } from "./projection.ts";
+} from "../../git/restore.ts";
+import { readBrought } from "../../host/brought.ts";
+import { type Host, openProject, projectFolder } from "../../host/context.ts";
+import type { Found } from "../projection.ts";
 import { forgetNote, newNoteId, restoring, writeNote } from "./restored.ts";
 
 /** A snapshot and the attempt it is of; `at` is what names it among the task's. */

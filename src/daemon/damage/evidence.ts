@@ -4,9 +4,9 @@
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type AttemptId, type RunId, attemptId } from "../core/ids.ts";
-import type { Ledger } from "../core/ports.ts";
-import { readShim } from "../process/shim.ts";
+import { type AttemptId, type RunId, attemptId } from "../../core/ids.ts";
+import type { Ledger } from "../../core/ports.ts";
+import { readShim } from "../../process/shim.ts";
 
 const attemptName = /^att_([0-9a-z]+)_(\d{1,9})$/;
 

@@ -2,7 +2,7 @@
 import { type Stats, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as breathe } from "node:timers/promises";
-import type { DiskUse } from "../api/housekeeping.ts";
+import type { DiskUse } from "../../api/housekeeping.ts";
 
 export interface Weight {
   readonly bytes: number;
