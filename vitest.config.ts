@@ -7,6 +7,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",
+    // Most of what they do is wait for processes: more of them than cores keep the cores busy.
+    maxWorkers: 3,
     reporters: ["default", evidence()],
     env: { NO_COLOR: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" },
   },
