@@ -4,7 +4,7 @@
  * lock is provably ours. Order: files, index, ref. So a crash in between shows the new content as staged changes, and a commit
  * made then contains it (git.md §E).
  */
-import { open, rename, rm, rmdir } from "node:fs/promises";
+import { link, open, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
@@ -36,31 +36,61 @@ function lockText(record: FollowRecord): string {
   return `muster ${record.token}\n`;
 }
 
-/** Takes the checkout's index lock; false where somebody holds it. */
+/** What `link` says where a file system has no hard links. */
+const linkless: ReadonlySet<string | undefined> = new Set([
+  "EPERM",
+  "ENOTSUP",
+  "EOPNOTSUPP",
+  "ENOSYS",
+]);
+
+/**
+ * Takes the checkout's index lock; false where somebody holds it. The lock appears with our token in it: made and then written, a
+ * crash in between would leave an empty one, which is nobody's and stays for ever.
+ */
 export async function takeLock(record: FollowRecord): Promise<boolean> {
+  const lock = join(record.gitDir, "index.lock");
+  const own = ownLock(record);
   try {
-    const file = await open(join(record.gitDir, "index.lock"), "wx", 0o600);
-    await file.writeFile(lockText(record));
-    await file.sync();
-    await file.close();
+    await writeNew(own, lockText(record));
+    await link(own, lock).catch((error: unknown) => {
+      if (!linkless.has(errnoOf(error))) throw error;
+      return writeNew(lock, lockText(record));
+    });
     return true;
   } catch (error) {
     if (errnoOf(error) === "EEXIST") return false;
     throw error;
+  } finally {
+    await rm(own, { force: true });
+  }
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
 /** Releases the lock and removes our copies; a lock that is not ours stays. */
 export async function dropLock(record: FollowRecord): Promise<void> {
   const copy = indexCopy(record);
-  await rm(copy, { force: true });
-  await rm(`${copy}.lock`, { force: true });
+  for (const path of [copy, `${copy}.lock`, ownLock(record)]) await rm(path, { force: true });
   const lock = join(record.gitDir, "index.lock");
   if ((await readSmall(lock)) === lockText(record)) await rm(lock, { force: true });
 }
 
 function indexCopy(record: FollowRecord): string {
   return join(record.gitDir, `index.muster-${record.token}`);
+}
+
+/** Our lock before it is the checkout's. */
+function ownLock(record: FollowRecord): string {
+  return `${indexCopy(record)}.own`;
 }
 
 /** Copies the index and returns how to work on the copy. Needs the lock. */

@@ -7,6 +7,9 @@ import type { Outcome } from "./outcome.ts";
 /** Which of two landings comes first is chance, and the first one's gate on the merge is that of its head. */
 const ofOrder: ReadonlySet<string> = new Set(["gate.admitted:merge"]);
 
+/** An answer that was given right before a crash is given again; where the round is over by then, its question is withdrawn. */
+const ofAnswer: ReadonlySet<string> = new Set(["ask.closed", "ask.withdrawn"]);
+
 /**
  * A session of claude-sdk ends with its daemon: it is started again and told to go on, and what it was cut off from committing
  * is asked for or committed at last. Nothing of the kind for claude-cli.
@@ -40,8 +43,8 @@ const ofLostSession: ReadonlySet<string> = new Set([
 
 /** Every difference but recovery's own events, one per line; then what is wrong with the run by itself. */
 export function differences(expected: Outcome, seen: Outcome): readonly string[] {
-  const { story: expectedStory, faults: _, ...expectedRest } = expected;
-  const { story, faults, ...rest } = seen;
+  const { story: expectedStory, faults: _, whys: __, ...expectedRest } = expected;
+  const { story, faults, whys, ...rest } = seen;
   const [was, is] = [counts(expectedStory), counts(story)];
   const kinds = [...new Set([...was.keys(), ...is.keys()])].filter(
     (key) => was.get(key) !== is.get(key) && !isRecovery(key, expected),
@@ -49,13 +52,17 @@ export function differences(expected: Outcome, seen: Outcome): readonly string[]
   return [
     ...unequal("", expectedRest, rest),
     ...faults,
-    ...kinds.map((key) => `${key}: ${was.get(key) ?? 0} → ${is.get(key) ?? 0}`),
+    ...kinds.map((key) => {
+      const why = whys[key];
+      const change = `${key}: ${was.get(key) ?? 0} → ${is.get(key) ?? 0}`;
+      return why === undefined ? change : `${change} (${why})`;
+    }),
   ];
 }
 
 function isRecovery(key: string, { tasks }: Outcome): boolean {
   const [kind = "", task = ""] = key.split(" ");
-  if (ofOrder.has(kind)) return true;
+  if (ofOrder.has(kind) || ofAnswer.has(kind)) return true;
   return tasks[task]?.runner === "claude-sdk" && ofLostSession.has(kind);
 }
 

@@ -21,6 +21,8 @@ export interface Outcome {
   readonly leftovers: readonly string[];
   /** Kinds of events and their tasks, in order. */
   readonly story: readonly string[];
+  /** What some of the story's entries say of their cause; told and not compared. */
+  readonly whys: Readonly<Record<string, string>>;
   /** What can't be right in any run. */
   readonly faults: readonly string[];
 }
@@ -55,7 +57,8 @@ export async function readOutcome(world: World, course: Course): Promise<Outcome
     checkout: await world.git("status", "--porcelain", "--branch"),
     worktrees: (await world.git("worktree", "list")).split("\n").length,
     leftovers: leftovers(world.state),
-    story: events.map((event) => `${kindOf(event)} ${"task" in event ? event.task : ""}`.trimEnd()),
+    story: events.map(entryOf),
+    whys: Object.fromEntries(events.flatMap((event) => whyOf(event))),
     faults: [
       ...processes.map((line) => `a process is left: ${line}`),
       ...forgotten.map((name) => `${name} was acknowledged and is not in the ledger`),
@@ -128,6 +131,15 @@ function leftovers(home: string): readonly string[] {
         : [`${folder}: ${entry.name}`],
     );
   });
+}
+
+function entryOf(event: Event): string {
+  return `${kindOf(event)} ${"task" in event ? event.task : ""}`.trimEnd();
+}
+
+function whyOf(event: Event): [string, string][] {
+  if (event.type === "attempt.parked") return [[entryOf(event), event.park.detail]];
+  return "why" in event && typeof event.why === "string" ? [[entryOf(event), event.why]] : [];
 }
 
 /** The type of an event, told more exactly where that matters. */

@@ -1,7 +1,8 @@
 import { rm, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { dropLock, takeLock } from "../../../src/git/follow.ts";
 import { recoverFollow, type FollowRecord } from "../../../src/git/land.ts";
 import { expectTidy, makeScene, type Scene } from "./landing.ts";
 
@@ -23,6 +24,34 @@ async function crash(act: (scene: Scene, record: FollowRecord) => Promise<unknow
   await act(scene, record);
   return { scene, world, record };
 }
+/** What a look at any moment finds in the lock, until `act` is over. */
+async function seenMeanwhile(lock: string, act: Promise<unknown>): Promise<readonly string[]> {
+  const seen: string[] = [];
+  let isOver = false;
+  void act.finally(() => (isOver = true));
+  while (!isOver) {
+    if (existsSync(lock)) seen.push(readFileSync(lock, "utf8"));
+    await new Promise(setImmediate);
+  }
+  return seen;
+}
+
+test("the index lock is never there without our token, whenever a crash comes (F1)", async () => {
+  const { world, record } = await crash(async (_, each) => dropLock(each));
+  const lock = join(world.root, ".git/index.lock");
+  const seen = new Set<string>();
+  for (let i = 0; i < 200; i++) {
+    const taking = takeLock(record);
+    for (const text of await seenMeanwhile(lock, taking)) seen.add(text);
+    expect(await taking).toBe(true);
+    expect(await takeLock(record)).toBe(false);
+    await dropLock(record);
+  }
+  expect([...seen]).toEqual([`muster ${record.token}\n`]);
+  const names = readdirSync(join(world.root, ".git"));
+  expect(names.filter((name) => name.startsWith("index."))).toEqual([]);
+});
+
 describe("recovery", () => {
   const theirs = " M other.txt\n?? mine.txt";
 
