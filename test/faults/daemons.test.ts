@@ -21,23 +21,9 @@ import { run as runCommand } from "../../src/process/run.ts";
 import { readShim } from "../../src/process/shim.ts";
 import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import {
-  type World,
-  type WorldOptions,
-  hold,
-  openWorld,
-  statesOf,
-  taskOf,
-} from "../e2e/harness.ts";
+import { type World, hold, statesOf, taskOf } from "../e2e/harness.ts";
 import { patiently } from "../e2e/patiently.ts";
-import { type Context } from "./folder.ts";
-
-/** A world that is closed when its test is over. */
-async function opened({ onTestFinished }: Context, options?: WorldOptions): Promise<World> {
-  const world = await openWorld(options);
-  onTestFinished(() => world.close());
-  return world;
-}
+import { opened } from "./world.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 

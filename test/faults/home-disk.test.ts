@@ -3,23 +3,9 @@ import { join } from "node:path";
 import { type TestContext, expect, test } from "vitest";
 import { prompt } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import {
-  type World,
-  type WorldOptions,
-  hold,
-  openWorld,
-  statesOf,
-  taskOf,
-} from "../e2e/harness.ts";
-import { type Context } from "./folder.ts";
+import { type World, hold, statesOf, taskOf } from "../e2e/harness.ts";
 import { type SmallDisk, smallDisk } from "./tmpfs.ts";
-
-/** A world that is closed when its test is over. */
-async function opened({ onTestFinished }: Context, options?: WorldOptions): Promise<World> {
-  const world = await openWorld(options);
-  onTestFinished(() => world.close());
-  return world;
-}
+import { opened } from "./world.ts";
 
 /** Several back-offs of what crashes. */
 const fullMs = 8_000;

@@ -8,21 +8,9 @@ import { openCallers } from "../../src/daemon/callers/callers.ts";
 import { writeAgentProgram } from "../../src/testing/agent/program.ts";
 import { prompt } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import {
-  type World,
-  type WorldOptions,
-  hold,
-  openWorld,
-  statesOf,
-  taskOf,
-} from "../e2e/harness.ts";
+import { type World, hold, statesOf, taskOf } from "../e2e/harness.ts";
 import { type Context, tempFolder } from "./folder.ts";
-
-async function opened({ onTestFinished }: Context, options?: WorldOptions): Promise<World> {
-  const world = await openWorld(options);
-  onTestFinished(() => world.close());
-  return world;
-}
+import { opened } from "./world.ts";
 
 /** Starts a run of one held task from a terminal with these variables, under a daemon that was started without them. */
 async function startWith(world: World, env: Readonly<Record<string, string>>): Promise<string> {

@@ -4,23 +4,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import {
-  type World,
-  type WorldOptions,
-  gateScript,
-  hold,
-  openWorld,
-  statesOf,
-  taskOf,
-} from "../e2e/harness.ts";
+import { type World, gateScript, hold, statesOf, taskOf } from "../e2e/harness.ts";
 import { type Context } from "./folder.ts";
-
-/** A world that is closed when its test is over. */
-async function opened({ onTestFinished }: Context, options?: WorldOptions): Promise<World> {
-  const world = await openWorld(options);
-  onTestFinished(() => world.close());
-  return world;
-}
+import { opened } from "./world.ts";
 
 /** A task whose session waits in the middle of its round. */
 function held(id: string, more: Readonly<Record<string, unknown>> = {}) {

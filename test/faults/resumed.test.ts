@@ -6,21 +6,8 @@ import { readIdentity } from "../../src/process/identity.ts";
 import { awaitGone } from "../../src/process/end.ts";
 import { prompt } from "../../src/testing/model/behaviors.ts";
 import { bash, commit, say, write } from "../../src/testing/model/steps.ts";
-import {
-  type World,
-  type WorldOptions,
-  hold,
-  openWorld,
-  statesOf,
-  taskOf,
-} from "../e2e/harness.ts";
-import type { Context } from "./folder.ts";
-
-async function opened({ onTestFinished }: Context, options?: WorldOptions): Promise<World> {
-  const world = await openWorld(options);
-  onTestFinished(() => world.close());
-  return world;
-}
+import { type World, hold, statesOf, taskOf } from "../e2e/harness.ts";
+import { opened } from "./world.ts";
 
 /** Kills the only session; returns its id once it is gone. */
 async function killSession(world: World): Promise<string> {
