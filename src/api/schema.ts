@@ -111,5 +111,10 @@ export type TrustRequest = z.infer<typeof trustRequest>;
 export const trustGiven = trustRequest.extend({ tree: z.string().min(1) });
 export type TrustGiven = z.infer<typeof trustGiven>;
 
-export const attachRequest = z.object({ ...task, ...caller });
+export const attachRequest = z.object({
+  ...task,
+  /** The session that handed over to the present one, to be asked: it goes on as a copy and changes nothing. */
+  former: z.boolean(),
+  ...caller,
+});
 export type AttachRequest = z.infer<typeof attachRequest>;

@@ -96,6 +96,8 @@ export interface TaskDetail {
   readonly attempts: readonly {
     readonly id: string;
     readonly session: string;
+    /** Sessions that handed over to it, oldest first. */
+    readonly formerSessions: readonly string[];
     readonly phase: string;
     readonly base: string | null;
     /** Why its worktree was left where it is; null where it was not, or is gone by now. */
@@ -156,7 +158,7 @@ export interface Attachment {
   /** Added to the person's own environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Where the terminal names itself while it holds the session. */
-  readonly claim: string;
+  readonly claim: string | null;
 }
 
 /** A project's own Claude configuration, as a person looks at it before trusting it. */

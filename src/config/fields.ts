@@ -1,6 +1,6 @@
 /** The leaves of configuration files. Each message says what is expected. */
 import { z } from "zod";
-import type { Limits, Permissions } from "../core/plan.ts";
+import { type Limits, limitNames, type Permissions } from "../core/plan.ts";
 
 const unseen = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
 export const mapping = "keys and values";
@@ -84,6 +84,12 @@ export const fixes = z
   .int("a whole number from 0")
   .min(0, "a whole number from 0")
   .max(100, "at most 100");
+/** Claude Code compacts no earlier (claude-code.md §9). */
+const leastContext = 100_000;
+export const context = z
+  .int("a whole number of tokens")
+  .min(leastContext, `at least ${leastContext}`)
+  .max(1_000_000, "at most 1000000");
 export const parallel = z
   .int("a whole number over 0")
   .min(1, "a whole number over 0")
@@ -98,7 +104,7 @@ export function saidLimits(value: {
   readonly [K in keyof Limits]?: number | undefined;
 }): Partial<Limits> {
   const limits: { -readonly [K in keyof Limits]?: number } = {};
-  for (const key of ["turns", "minutes", "usd", "fixes"] as const) {
+  for (const key of limitNames) {
     if (value[key] !== undefined) limits[key] = value[key];
   }
   return limits;

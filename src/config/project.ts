@@ -9,6 +9,7 @@ import { isReserved } from "./environment.ts";
 import {
   branch,
   commands,
+  context,
   fixes,
   gate,
   inside,
@@ -64,6 +65,7 @@ const limits = z.strictObject(
     minutes: minutes.optional(),
     usd: usd.optional(),
     fixes: fixes.optional(),
+    context: context.optional(),
   },
   mapping,
 );

@@ -95,7 +95,16 @@ export type Process =
       readonly why: string;
     };
 
-export type MessageKind = "prompt" | "fix" | "commit" | "conflict" | "tell" | "continue" | "answer";
+export type MessageKind =
+  | "prompt"
+  | "fix"
+  | "commit"
+  | "conflict"
+  | "tell"
+  | "continue"
+  | "answer"
+  /** Asks a long session to write down what the next one needs to know. */
+  | "handover";
 
 export interface Message {
   readonly uuid: Uuid;
@@ -169,11 +178,23 @@ export interface Usage {
   readonly usd: number;
 }
 
+/** What a session that had grown long wrote down for the next one of its attempt. */
+export interface Handover {
+  readonly from: Uuid;
+  readonly text: string;
+}
+
 export interface Attempt {
   readonly id: AttemptId;
   readonly run: RunId;
   readonly task: TaskKey;
   readonly session: Uuid;
+  /** Its sessions before this one, oldest first: they can still be asked. */
+  readonly formerSessions: readonly Uuid[];
+  /** The newest one; once its session is replaced, what the next one begins with. */
+  readonly handover: Handover | null;
+  /** Tokens of its session's context at the last turn; 0 = not known. */
+  readonly context: number;
   /** Feeds the uuids of this attempt's messages. */
   readonly seed: Uuid;
   readonly seedUsed: number;

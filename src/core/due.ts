@@ -4,7 +4,7 @@
  */
 import type { Basis, Due, Effect, Handover } from "./effects.ts";
 import { phaseKey, sessionKey, snapshotRef } from "./keys.ts";
-import { gateOf, ownAsk, specOf, spent } from "./queries.ts";
+import { gateOf, handoverAsked, ownAsk, specOf, spent } from "./queries.ts";
 import type { Attempt, Phase } from "./attempt.ts";
 import type { State } from "./state.ts";
 
@@ -91,7 +91,8 @@ function pushTalk(effects: Effect[], base: Base, n: number): void {
         ask: ask.id,
         answer: ask.answer,
       });
-  for (const message of attempt.mail)
+  const first = handoverAsked(attempt);
+  for (const message of first === undefined ? attempt.mail : [first])
     if (!message.taken)
       effects.push({
         ...base,

@@ -110,6 +110,8 @@ export type AttemptEvent =
       readonly type: "attempt.used";
       readonly turns: number;
       readonly usd: number;
+      /** Tokens of the session's context. */
+      readonly context?: number;
       readonly offset: number;
     } & OfAttempt)
   | ({
@@ -135,7 +137,11 @@ export type AttemptEvent =
       readonly resume: boolean;
       /** Names what it logs in with. */
       readonly credential: string;
+      /** It is a new session, which takes the place of the one that handed over. */
+      readonly session?: Uuid;
     } & OfAttempt)
+  /** Its session wrote down what the next one begins with. */
+  | ({ readonly type: "session.handed_over"; readonly text: string } & OfAttempt)
   | ({
       readonly type: "session.started";
       readonly n: number;

@@ -136,7 +136,14 @@ export type Observed =
     }
   | { readonly saw: "ask_withdrawn"; readonly ask: string; readonly offset: number }
   | { readonly saw: "answer_taken"; readonly ask: string }
-  | { readonly saw: "used"; readonly turns: number; readonly usd: number; readonly offset: number }
+  | {
+      readonly saw: "used";
+      readonly turns: number;
+      readonly usd: number;
+      /** Tokens of the session's context, where its stream says so. */
+      readonly context?: number;
+      readonly offset: number;
+    }
   | {
       readonly saw: "round_ended";
       /** null = completed; `void` = the session had the message already and did nothing. */

@@ -15,10 +15,16 @@ export interface Limits {
   readonly minutes: number;
   readonly usd: number;
   readonly fixes: number;
+  /** Tokens of its session's context, at which Claude Code compacts it; absent = `defaultContext`. */
+  readonly context?: number;
 }
+
+export const limitNames = ["turns", "minutes", "usd", "fixes", "context"] as const;
 
 /** Defaults of design §8: turns 60, minutes 45, 2 USD a task, 2 fixes; parallel 3, 10 USD a run. */
 export const defaultLimits: Limits = { turns: 60, minutes: 45, usd: 2, fixes: 2 };
+/** Smaller than the models' own, because compacting costs one request with all of it (design §9, claude-code.md §9). */
+export const defaultContext = 200_000;
 export const defaultParallel = 3;
 export const defaultRunUsd = 10;
 

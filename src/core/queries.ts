@@ -1,7 +1,7 @@
 /** Questions about a state that several rules ask. Pure reads; nothing is stored that can be asked here. */
 import type { AttemptId, Sha, TaskKey } from "./ids.ts";
-import type { TaskSpec } from "./plan.ts";
-import type { Ask, Attempt, Head, Process } from "./attempt.ts";
+import { type TaskSpec, defaultContext } from "./plan.ts";
+import type { Ask, Attempt, Head, Message, Process } from "./attempt.ts";
 import type { Run, State, Task } from "./state.ts";
 
 export function specOf(state: State, attempt: Attempt): TaskSpec {
@@ -68,6 +68,24 @@ export function gateOf(state: State, spec: TaskSpec): readonly string[] | null {
 /** Messages that the session has not taken yet. */
 export function unsent(attempt: Attempt): boolean {
   return attempt.mail.some((message) => !message.taken);
+}
+
+/** The message that asks its session for a hand-over: whatever else is to be said waits until that is over. */
+export function handoverAsked({ mail }: Pick<Attempt, "mail">): Message | undefined {
+  return mail.find(({ kind }) => kind === "handover");
+}
+
+/** A longer session is handed over before it is told anything more (design: 70 % of its room). */
+const handoverShare = 0.7;
+
+/** True where the next message should go to a new session, once this one has said what that needs to know. */
+export function isLong(attempt: Attempt, { limits }: TaskSpec): boolean {
+  return attempt.context >= handoverShare * (limits.context ?? defaultContext);
+}
+
+/** True where its session has handed over, and no other has taken its place. */
+export function hasHandedOver({ handover, session }: Attempt): boolean {
+  return handover?.from === session;
 }
 
 export function openAsks(attempt: Pick<Attempt, "asks">): Attempt["asks"] {

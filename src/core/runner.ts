@@ -28,6 +28,8 @@ export interface Launch {
   /** What is left of the attempt's limits. */
   readonly turns: number;
   readonly usd: number;
+  /** Tokens of context at which the session is compacted. */
+  readonly context: number;
   /** Folders outside of `cwd` that may be read (handed-over artifacts, long messages). */
   readonly readable: readonly string[];
 }
@@ -50,8 +52,8 @@ export type AgentEvent = { readonly offset: number } & (
       readonly rule: string | null;
     }
   | { readonly is: "ask_withdrawn"; readonly ask: string }
-  /** One model call of the main thread. */
-  | { readonly is: "turn" }
+  /** One model call of the main thread. `context`: tokens that it read and wrote; null where it does not say. */
+  | { readonly is: "turn"; readonly context: number | null }
   | {
       readonly is: "limited";
       readonly status: string;

@@ -23,6 +23,48 @@ export function commitText(): string {
   return "The worktree still has changes that are not committed. Commit what belongs to the task, remove what does not, and leave the tree clean.";
 }
 
+/** A hand-over is read whole by the next session; a longer one is cut off. */
+export const maxHandoverChars = 8_000;
+
+/** Asks a session that has little room left for what the next one needs; the recipe is claude-code.md §9. */
+export const handoverText = [
+  "This session has grown long: a new one goes on with the task from here, in the same worktree. It knows the task's text and sees the files and commits, and nothing of this conversation.",
+  "Change nothing now. Answer with a hand-over for it, in at most 800 words, under these headings:",
+  "",
+  "## Done",
+  "## Open",
+  "## Files that matter, and why",
+  "## Decisions, and what was tried and did not work",
+  "## Next step",
+].join("\n");
+
+/** What a new session of an attempt is told before its first message. `truth`: what git says of the worktree. */
+export function briefingText(
+  task: string,
+  handover: string | null,
+  truth: string,
+  next: string,
+): string {
+  const before =
+    handover === null
+      ? [
+          "What was said in this session before was lost with its transcript. The task was:",
+          "",
+          task,
+        ]
+      : [
+          "Another session worked on this task before and handed over to this one. The task:",
+          "",
+          task,
+          "",
+          "---",
+          "Its hand-over, which may be wrong where the files say otherwise:",
+          "",
+          handover.slice(0, maxHandoverChars),
+        ];
+  return [...before, "", "---", truth, "", "---", "What comes next:", "", next].join("\n");
+}
+
 /** A red gate, with the end of its log. */
 export function fixText(failed: GateEvidence): string {
   const how = failed.exit === null ? "did not finish in time" : `exited ${failed.exit}`;
@@ -54,7 +96,7 @@ export function conflictText(target: string, paths: readonly string[]): string {
 export function continueText(why: string): string {
   return [
     `The session was interrupted (${why}) and goes on now. The files on disk are as they were left; the last command may not have finished.`,
-    "Look at `git status` and `git log -3` first, then go on with the task, commit, and leave the tree clean.",
+    "Go on with the task, commit, and leave the tree clean.",
   ].join(" ");
 }
 

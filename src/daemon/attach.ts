@@ -10,7 +10,12 @@ import type { Launch } from "../core/runner.ts";
 import type { Attempt } from "../core/attempt.ts";
 import { type Host, attemptDir } from "../host/context.ts";
 import { type Identity, isAlive } from "../process/identity.ts";
-import { attachedArgv, attachedEnvironment, skipOnboarding } from "../runner/attached.ts";
+import {
+  askingArgv,
+  attachedArgv,
+  attachedEnvironment,
+  skipOnboarding,
+} from "../runner/attached.ts";
 import { knowCaller } from "./callers/caller.ts";
 import type { Found } from "./projection.ts";
 
@@ -26,11 +31,14 @@ export async function attachmentOf(
   if (attempt === undefined || attempt.starts === 0) throw refused(address, "has no session yet");
   if (attempt.worktree === null || !existsSync(attempt.worktree.path))
     throw refused(address, "has no worktree any more");
-  if (attempt.process.is !== "none")
+  const former = request.former ? attempt.formerSessions.at(-1) : undefined;
+  if (request.former && former === undefined)
+    throw refused(address, "has no session before its present one");
+  if (!request.former && attempt.process.is !== "none")
     throw new Fault("refused", `the session of ${address} is running`, {
       remedy: `muster pause ${address} --now`,
     });
-  requireDetached(host, [attempt]);
+  if (!request.former) requireDetached(host, [attempt]);
   const { binary, environment } = await knowCaller(request);
   const dir = attemptDir(host, attempt.id);
   const launch = JSON.parse(readFileSync(join(dir, "launch.json"), "utf8")) as Launch;
@@ -38,10 +46,13 @@ export async function attachmentOf(
   skipOnboarding(launch, given);
   return {
     attempt: attempt.id,
-    argv: attachedArgv(binary.path, launch),
+    argv:
+      former === undefined
+        ? attachedArgv(binary.path, launch)
+        : askingArgv(binary.path, { ...launch, session: former }),
     cwd: launch.cwd,
     env: attachedEnvironment(launch, given),
-    claim: claimPath(host, attempt.id),
+    claim: former === undefined ? claimPath(host, attempt.id) : null,
   };
 }
 

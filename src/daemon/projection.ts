@@ -109,6 +109,7 @@ function taskDetail(state: State, run: Run, task: Task): TaskDetail {
 function attemptDetail({
   id,
   session,
+  formerSessions,
   phase,
   base,
   kept,
@@ -120,6 +121,7 @@ function attemptDetail({
   return {
     id,
     session,
+    formerSessions,
     phase: phase.at,
     base,
     kept: worktree !== null && existsSync(worktree.path) ? kept : null,

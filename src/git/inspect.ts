@@ -19,6 +19,7 @@ import {
   type Operation,
   type Place,
 } from "./registration.ts";
+import { type Uncommitted, readStatus } from "./status.ts";
 
 export interface HeadState {
   readonly head: Sha;
@@ -54,7 +55,7 @@ export async function readHead(repo: Repository, place: Place, base: Sha): Promi
     branch: ref === null ? null : ref.replace(/^refs\/heads\//, ""),
     ahead: common === base && head !== base,
     related: common !== null,
-    dirty: await isDirty(repo, place, head),
+    dirty: (await readUncommitted(repo, place, head)).length > 0,
     operation: await readOperation(place.gitDir),
   };
 }
@@ -65,19 +66,16 @@ export async function mergeBase(repo: Repository, a: Sha, b: Sha): Promise<Sha |
   return found.code === 0 ? lineOf(found) : null;
 }
 
-async function isDirty(repo: Repository, place: Place, head: Sha): Promise<boolean> {
+/** What is not committed there; files hidden by assume-unchanged or skip-worktree count. */
+export async function readUncommitted(
+  repo: Repository,
+  place: Place,
+  head: Sha,
+): Promise<Uncommitted[]> {
   return withPrivateDir(repo, { sight: "person", worktree: place.worktree, head }, async (own) => {
     const { entries } = await loadIndex(own, place.gitDir, head);
     await uncover(own, entries, place.worktree);
-    const args = [
-      "status",
-      "--porcelain=v2",
-      "-z",
-      "--untracked-files=normal",
-      "--ignore-submodules=dirty",
-      "--no-renames",
-    ];
-    return (await own.git(args, { timeoutMs: longMs })).stdout.length > 0;
+    return readStatus(own);
   });
 }
 

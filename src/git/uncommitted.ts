@@ -1,8 +1,9 @@
 /** How much of a person's checkout is not committed, for telling them that sessions will not see it. */
-import { type Repository, longMs } from "./git.ts";
+import type { Repository } from "./git.ts";
 import { loadIndex } from "./private-index.ts";
 import { withPrivateDir } from "./private.ts";
 import { resolve } from "./refs.ts";
+import { readStatus } from "./status.ts";
 
 /** Files changed, staged or untracked in the checkout that `repo` was opened in. No hook, filter or fsmonitor of the repository runs. */
 export async function countUncommitted(repo: Repository): Promise<number> {
@@ -10,18 +11,6 @@ export async function countUncommitted(repo: Repository): Promise<number> {
   if (head === undefined) return 0;
   return withPrivateDir(repo, { sight: "person", worktree: repo.root, head }, async (own) => {
     await loadIndex(own, repo.gitDir, head);
-    const args = [
-      "status",
-      "--porcelain=v2",
-      "-z",
-      "--untracked-files=normal",
-      "--ignore-submodules=dirty",
-      "--no-renames",
-    ];
-    const found = await own.git(args, { timeoutMs: longMs });
-    return found.stdout
-      .toString("latin1")
-      .split("\0")
-      .filter((entry) => entry !== "").length;
+    return (await readStatus(own)).length;
   });
 }

@@ -1,15 +1,13 @@
 /**
- * A session whose transcript was lost begins anew and knows nothing of its task: the first message that it gets says it again. Which
- * message that is is written down, so that it is the same one after a restart of the daemon.
+ * A session that takes the place of another, or whose transcript was lost, knows nothing of its task: the first message that it
+ * gets says it again. Which message that is is written down, so that it is the same one after a restart of the daemon.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../config/write.ts";
 import type { Effect } from "../core/effects.ts";
 import type { AttemptId } from "../core/ids.ts";
-import { promptText } from "../core/texts.ts";
 import { type Host, attemptDir } from "./context.ts";
-import { handedOverText } from "./handed-over.ts";
 
 interface Anew {
   /** The start that begins anew. */
@@ -23,27 +21,16 @@ export async function noteAnew(host: Host, att: AttemptId, n: number): Promise<v
   await write(host, att, { n, message: null });
 }
 
-/** The text of a message as the session is to get it: with the task before it where it is the first after a loss. */
-export async function withLostTask(
+/** True for the first message that a session without a past hears, however often it is sent. */
+export async function beginsAnew(
   host: Host,
-  { att, n, message, spec }: Extract<Effect, { do: "send" }>,
-  text: string,
-): Promise<string> {
+  { att, n, message }: Extract<Effect, { do: "send" }>,
+): Promise<boolean> {
   const noted = read(host, att);
-  if (noted === undefined || noted.n !== n) return text;
-  if (noted.message !== null && noted.message !== message.uuid) return text;
+  if (noted === undefined || noted.n !== n) return false;
+  if (noted.message !== null) return noted.message === message.uuid;
   await write(host, att, { n, message: message.uuid });
-  if (message.kind === "prompt") return text;
-  return [
-    "What was said in this session before was lost with its transcript; the files on disk are as they were left. Look at `git status` and `git log -5` first. The task was:",
-    "",
-    `${promptText(spec)}${handedOverText(host, att)}`,
-    "",
-    "---",
-    "What comes next:",
-    "",
-    text,
-  ].join("\n");
+  return true;
 }
 
 function fileOf(host: Host, att: AttemptId): string {

@@ -5,6 +5,7 @@ import { replaceFile } from "../config/write.ts";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { RunId } from "../core/ids.ts";
+import { defaultContext } from "../core/plan.ts";
 import type { Launch } from "../core/runner.ts";
 import { exportOwnConfig, readOwnConfig } from "../git/own-config.ts";
 import { configDirOf, defaultRules, defaultTools } from "../runner/profile.ts";
@@ -38,7 +39,7 @@ export async function prepareLaunch(host: Host, effect: SessionEffect): Promise<
   const configDir = configDirOf(dir, sessionConfigDir(host, attempt.run));
   if (isNew) await makeReady(host, effect, configDir);
   const goesOn = resume && hasTranscript(configDir, attempt.session);
-  if (isNew && resume && !goesOn) await noteAnew(host, attempt.id, n);
+  if (isNew && n > 1 && !goesOn) await noteAnew(host, attempt.id, n);
   const launch: Launch = {
     att: attempt.id,
     runner: attempt.runner,
@@ -58,6 +59,7 @@ export async function prepareLaunch(host: Host, effect: SessionEffect): Promise<
     instructions: await readInstructions(host, attempt.run, spec, worktree.config),
     turns: spec.limits.turns - attempt.usage.turns,
     usd,
+    context: spec.limits.context ?? defaultContext,
     readable: [join(dir, "msg"), handoverDir(host, attempt.id)],
   };
   // What is on disk may have been changed by the session itself: a new process loads what the commit says.

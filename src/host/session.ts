@@ -5,13 +5,14 @@ import type { Attempt } from "../core/attempt.ts";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
+import { maxHandoverChars } from "../core/texts.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
+import { oneLine } from "../core/words.ts";
 import { type Person, person } from "../git/merge.ts";
 import { sweep } from "../process/end.ts";
-import { withLostTask } from "./anew.ts";
 import { type Host, attemptDir, openProject, requireEnvironment } from "./context.ts";
-import { handedOverText } from "./handed-over.ts";
+import { wholeText } from "./message.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { watchStalls } from "./stall.ts";
@@ -26,6 +27,7 @@ const interruptMs = 10_000;
 /** Between asking a session to end and TERM, and between TERM and KILL. */
 const stopGraceMs = 5_000;
 const stallLookMs = 5_000;
+const maxToolChars = 200;
 
 export interface Sessions {
   perform(effect: SessionEffect): Promise<void>;
@@ -65,12 +67,10 @@ export function sessions(host: Host): Sessions {
     perform: (effect) => keepLive(host, registry, effect),
     async send(effect) {
       const { att, message } = effect;
-      const { uuid, kind } = message;
-      const text = kind === "prompt" ? `${message.text}${handedOverText(host, att)}` : message.text;
-      const whole = await withLostTask(host, effect, text);
+      const text = await wholeText(host, effect);
       const entry = await entryOf(att);
       try {
-        await entry?.handle.send({ uuid, text: whole });
+        await entry?.handle.send({ uuid: message.uuid, text });
       } catch (error) {
         // A session that can't be talked to is of no use: its exit puts the message back into the queue.
         await entry?.handle.stop(stopGraceMs);
@@ -115,12 +115,17 @@ async function keepLive(
   const exited = Promise.withResolvers<void>();
   // What was folded into events before a crash is not told again.
   const already = attempt.offset;
+  let tool: string | null = null;
   const onEvent = (event: AgentEvent): void => {
     stalls.saw(event, performance.now());
+    if (event.is === "used_tool") tool = event.text;
+    else if (event.is === "tool_done" || event.is === "round_ended") tool = null;
     if (event.is !== "exited" && event.offset <= already) return;
     const observed = observe(event, n);
-    if (observed?.saw === "session_exited") report({ ...observed, ...diskOf(host, attempt) });
-    else if (observed !== undefined) report(observed);
+    if (observed?.saw === "session_exited") {
+      const why = tool === null ? observed.why : `${observed.why}, in the middle of ${cut(tool)}`;
+      report({ ...observed, why, ...diskOf(host, attempt) });
+    } else if (observed !== undefined) report(observed);
     if (event.is === "exited") exited.resolve();
   };
   const entry = startSession(host, effect, onEvent);
@@ -184,6 +189,12 @@ async function withinMs(ms: number, act: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
+/** A tool call may be a whole script; its beginning tells which it was. */
+function cut(tool: string): string {
+  const line = oneLine(tool);
+  return line.length > maxToolChars ? `${line.slice(0, maxToolChars)}…` : line;
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
 }
@@ -200,10 +211,23 @@ function observe(event: AgentEvent, n: number): Observed | undefined {
     case "ask_withdrawn":
       return { saw: "ask_withdrawn", ask: event.ask, offset: event.offset };
     case "turn":
-      return { saw: "used", turns: 1, usd: 0, offset: event.offset };
+      return {
+        saw: "used",
+        turns: 1,
+        usd: 0,
+        offset: event.offset,
+        ...(event.context === null ? {} : { context: event.context }),
+      };
     case "round_ended": {
       const { failure, text, usd, offset } = event;
-      return { saw: "round_ended", failure, text: text.slice(0, 4_000), turns: 0, usd, offset };
+      return {
+        saw: "round_ended",
+        failure,
+        text: text.slice(0, maxHandoverChars),
+        turns: 0,
+        usd,
+        offset,
+      };
     }
     case "exited":
       return { saw: "session_exited", n, code: event.code, signal: event.signal, why: event.why };

@@ -1,6 +1,13 @@
 /** From the words of `plan.yaml` to the plan: defaults into every task, prompts read, ids and needs checked. */
 import { unique, slug } from "../core/ids.ts";
-import type { Limits, Need, Permissions, Plan, PlannedTask } from "../core/plan.ts";
+import {
+  type Limits,
+  limitNames,
+  type Need,
+  type Permissions,
+  type Plan,
+  type PlannedTask,
+} from "../core/plan.ts";
 import type { YamlDocument } from "./document.ts";
 import { parseDuration, promptProblem } from "./fields.ts";
 import { maxTasks, needProblems } from "./graph.ts";
@@ -105,7 +112,7 @@ function commands(gate: NonNullable<RawShared["gate"]>): readonly string[] {
 
 function foldLimits(defaults: RawShared["limits"], own: RawShared["limits"]): Partial<Limits> {
   const limits: { -readonly [K in keyof Limits]?: Limits[K] } = {};
-  for (const key of ["turns", "minutes", "usd", "fixes"] as const) {
+  for (const key of limitNames) {
     const value = own?.[key] ?? defaults?.[key];
     if (value !== undefined) limits[key] = value;
   }

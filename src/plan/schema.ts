@@ -46,6 +46,11 @@ const limitsField = z
       fixes: whole("a whole number from 0", 0, 100)
         .describe("How often a red gate goes back to the same session.")
         .optional(),
+      context: whole("a whole number of tokens from 100000", 100_000, 1_000_000)
+        .describe(
+          "Tokens at which a session's context is compacted, 200000 by default; from 70 % of it a new session takes over.",
+        )
+        .optional(),
     },
     mapping,
   )

@@ -36,6 +36,7 @@ const launch = (): Launch => ({
   instructions: "",
   turns: 1,
   usd: 1,
+  context: 200_000,
   readable: [],
 });
 

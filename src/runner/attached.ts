@@ -11,10 +11,18 @@ import { foldersOf, projectFlags, settingsOf } from "./profile.ts";
  * into its worktree is still hostile.
  */
 export function attachedArgv(binary: string, launch: Launch): [string, ...string[]] {
+  return [binary, `--resume=${launch.session}`, "--permission-mode=acceptEdits", ...rest(launch)];
+}
+
+/** The command line on a session that is only asked: a copy of it, in the mode that changes nothing. */
+export function askingArgv(binary: string, launch: Launch): [string, ...string[]] {
+  const { session } = launch;
+  const argv = [`--resume=${session}`, "--fork-session", "--permission-mode=plan"];
+  return [binary, ...argv, ...rest(launch)];
+}
+
+function rest(launch: Launch): string[] {
   return [
-    binary,
-    `--resume=${launch.session}`,
-    "--permission-mode=acceptEdits",
     ...projectFlags(launch),
     `--settings=${JSON.stringify(settingsOf(launch))}`,
     `--model=${launch.model}`,

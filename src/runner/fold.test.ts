@@ -152,11 +152,30 @@ describe("a message of the model", () => {
       assistant("b", [{ type: "text", text: "end" }]),
     ]);
     expect(events).toEqual([
-      { is: "turn", offset: 1 },
+      { is: "turn", context: null, offset: 1 },
       { is: "said", text: "I run it", offset: 1 },
       { is: "used_tool", tool: "Bash", text: "Bash: ls", offset: 2 },
-      { is: "turn", offset: 3 },
+      { is: "turn", context: null, offset: 3 },
       { is: "said", text: "end", offset: 3 },
+    ]);
+  });
+
+  test("says how much it read and wrote: what the next call begins with", () => {
+    const usage = {
+      input_tokens: 4,
+      cache_read_input_tokens: 120_000,
+      cache_creation_input_tokens: 20_000,
+      output_tokens: 30,
+      server_tool_use: { web_search_requests: 7 },
+    };
+    const odd = { input_tokens: "many", output_tokens: 5 };
+    const { events } = fold([
+      { type: "assistant", message: { id: "a", usage, content: [] } },
+      { type: "assistant", message: { id: "b", usage: odd, content: [] } },
+    ]);
+    expect(events).toMatchObject([
+      { is: "turn", context: 140_034 },
+      { is: "turn", context: 5 },
     ]);
   });
 

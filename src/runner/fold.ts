@@ -191,7 +191,7 @@ function onAssistant({ turns }: State, json: Json, emit: Emit): void {
   const id = text(message, "id");
   if (text(json, "parent_tool_use_id") === null && id !== null && !turns.has(id)) {
     turns.add(id);
-    if (text(message, "model") !== "<synthetic>") emit({ is: "turn" });
+    if (text(message, "model") !== "<synthetic>") emit({ is: "turn", context: contextOf(message) });
   }
   for (const block of list(message, "content")) {
     const said = text(block, "text");
@@ -201,6 +201,18 @@ function onAssistant({ turns }: State, json: Json, emit: Emit): void {
       emit({ is: "used_tool", tool, text: toolText(tool, block["input"]) });
     }
   }
+}
+
+/** What the model read and wrote in this call is what the session's next one begins with (claude-code.md §9). */
+function contextOf(message: Json | undefined): number | null {
+  const usage = object(message, "usage");
+  if (usage === undefined) return null;
+  return [
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "output_tokens",
+  ].reduce((sum, name) => sum + (number(usage, name) ?? 0), 0);
 }
 
 function onUser(json: Json, emit: Emit): void {

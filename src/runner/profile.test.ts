@@ -17,6 +17,7 @@ const launch: Launch = {
   instructions: "",
   turns: 7,
   usd: 1.5,
+  context: 150_000,
   readable: ["/m/attempts/att_r_1/msg"],
 };
 
@@ -109,6 +110,7 @@ test("the environment is what was given, then our own folders, tag and switches,
     MUSTER_ATTEMPT: "att_r_1",
     CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: "1",
     CLAUDE_CODE_DISABLE_CRON: "1",
+    CLAUDE_CODE_AUTO_COMPACT_WINDOW: "150000",
   });
   expect(env).not.toHaveProperty("CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR");
 });

@@ -94,6 +94,7 @@ export function argvOf(binary: string, launch: Launch): [string, ...string[]] {
 }
 
 type Attempt = Pick<Launch, "att" | "dir">;
+type Session = Pick<Launch, "att" | "dir" | "context">;
 type Given = Pick<SessionEnvironment, "env" | "configDir">;
 
 /** The config dir of an attempt's sessions, with their transcripts: its own unless the login is only in the person's. */
@@ -118,7 +119,7 @@ export function foldersOf(
 }
 
 /** The session's environment: what it was given, its own folders, its tag, and switches that keep it quiet and bounded. */
-export function environmentOf(launch: Attempt, given: SessionEnvironment): Record<string, string> {
+export function environmentOf(launch: Session, given: SessionEnvironment): Record<string, string> {
   const { CLAUDE_CONFIG_DIR: _, ...env } = given.env;
   return {
     ...env,
@@ -126,6 +127,7 @@ export function environmentOf(launch: Attempt, given: SessionEnvironment): Recor
     MUSTER_ATTEMPT: launch.att,
     ...(given.apiKey === null ? {} : { CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR: "3" }),
     ...switches,
+    CLAUDE_CODE_AUTO_COMPACT_WINDOW: String(launch.context),
   };
 }
 
@@ -149,5 +151,4 @@ const switches = {
   CLAUDE_CODE_DISABLE_CRON: "1",
   CLAUDE_CODE_DISABLE_WORKFLOWS: "1",
   CLAUDE_CODE_DISABLE_BUNDLED_SKILLS: "1",
-  CLAUDE_CODE_AUTO_COMPACT_WINDOW: "200000",
 } as const;

@@ -5,6 +5,7 @@
 import type { TaskKey } from "../core/ids.ts";
 import type { Observed, RoundFailure } from "../core/inputs.ts";
 import type { Attempt, GateEvidence, Head, Worktree } from "../core/attempt.ts";
+import { handoverAsked } from "../core/queries.ts";
 import type { Drive } from "./core.ts";
 
 /** A commit and its tree, named after `name`. */
@@ -78,7 +79,7 @@ export interface Walk {
   provision(key: TaskKey, over?: Partial<Worktree>): string[];
   /** The session of the newest start is up. */
   start(key: TaskKey): string[];
-  /** The session takes the oldest message that it has not taken. */
+  /** The session takes the oldest message that it has not taken, or the one that asks it to hand over. */
   take(key: TaskKey): string[];
   endRound(key: TaskKey, failure?: RoundFailure | "void" | null): string[];
   exit(key: TaskKey, why?: string): string[];
@@ -116,8 +117,8 @@ function sessionSteps(d: Drive, save: Walk["save"]): Said {
     start: (key) =>
       say(key, ({ starts: n }) => ({ saw: "session_started", n, pid: 100, version: "2.1.0" })),
     take: (key) =>
-      say(key, ({ mail }, offset) => {
-        const message = mail.find(({ taken }) => !taken);
+      say(key, (attempt, offset) => {
+        const message = handoverAsked(attempt) ?? attempt.mail.find(({ taken }) => !taken);
         if (message === undefined) throw new Error(`${key} has no message to take`);
         return { saw: "message_taken", uuid: message.uuid, offset };
       }),

@@ -19,11 +19,16 @@ export function attachCommand(root: Command): void {
     .command("attach")
     .description("take over a session in this terminal")
     .argument("<run/task>", "a task with a worktree")
-    .action(async (wanted: string) => {
+    .option("--former", "ask the session before it, changing nothing")
+    .action(async (wanted: string, { former = false }: { former?: boolean }) => {
       const daemon = await connect();
-      process.exitCode = await attach(daemon, await findTask(daemon, wanted));
+      const address = await findTask(daemon, wanted);
+      process.exitCode = await (former ? open(daemon, address, true) : attach(daemon, address));
     });
-  examples(command, [["muster attach api", "leave it to let muster go on"]]);
+  examples(command, [
+    ["muster attach api", "leave it to let muster go on"],
+    ["muster attach api --former", "questions to the session that handed over"],
+  ]);
 }
 
 /** States in which nothing of the attempt is under way: what was going on has come to rest under the pause. */
@@ -109,21 +114,25 @@ async function rest(daemon: Connection, { run, task, text }: TaskAddress): Promi
   return detail;
 }
 
-async function open(daemon: Connection, { run, task, text }: TaskAddress): Promise<number> {
-  const attachment = await daemon.attachment({ run, task, ...(await thisCaller()) });
+async function open(
+  daemon: Connection,
+  { run, task, text }: TaskAddress,
+  former = false,
+): Promise<number> {
+  const attachment = await daemon.attachment({ run, task, former, ...(await thisCaller()) });
   note(`◎ claude on ${text}, in ${attachment.cwd}; leave it to go on`);
   return inTerminal(attachment);
 }
 
 /** The claim names this process, which lives as long as the terminal is open. */
 async function inTerminal({ argv, cwd, env, claim }: Attachment): Promise<number> {
-  writeFileSync(claim, JSON.stringify(ownIdentity()), { mode: 0o600 });
+  if (claim !== null) writeFileSync(claim, JSON.stringify(ownIdentity()), { mode: 0o600 });
   const own = Object.entries(process.env).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value]],
   );
   try {
     return await runAttached({ argv, cwd, env: { ...Object.fromEntries(own), ...env } });
   } finally {
-    rmSync(claim, { force: true });
+    if (claim !== null) rmSync(claim, { force: true });
   }
 }

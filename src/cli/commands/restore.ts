@@ -1,13 +1,14 @@
 /** `muster restore`: a worktree as a snapshot has it, with its branch and its files. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { Restoration, SnapshotItem } from "../../api/housekeeping.ts";
+import type { Restoration } from "../../api/housekeeping.ts";
 import { shellWord } from "../../core/words.ts";
 import { findTask } from "../address.ts";
 import { connect } from "../connect.ts";
 import { examples } from "../help.ts";
-import { ageText, sizeText } from "../measure.ts";
-import { done, oneLine, say, sayJson, table, tint } from "../output.ts";
+import { ageText } from "../measure.ts";
+import { done, oneLine, say, sayJson, tint } from "../output.ts";
+import { snapshotsText } from "../snapshots-text.ts";
 
 interface RestoreFlags {
   readonly at?: string;
@@ -42,7 +43,10 @@ async function restore(wanted: string, flags: RestoreFlags): Promise<void> {
   if (list) {
     const snapshots = await daemon.snapshots(run, task);
     if (json) sayJson({ schema: 1, snapshots });
-    else say(snapshots.length === 0 ? `${text} has no snapshot` : listText(snapshots));
+    else
+      say(
+        snapshots.length === 0 ? `${text} has no snapshot` : snapshotsText(snapshots, Date.now()),
+      );
     return;
   }
   const place = to === undefined ? null : resolve(to);
@@ -57,17 +61,6 @@ async function restore(wanted: string, flags: RestoreFlags): Promise<void> {
     const notes = known.map((fact) => `◎ ${fact}`);
     done(`restored ${worktree}`, `cd ${shellWord(worktree)}`, notes);
   }
-}
-
-function listText(snapshots: readonly SnapshotItem[]): string {
-  return table(
-    snapshots.map(({ at, takenAt, bytes, left, about }) => [
-      at,
-      `${ageText(Date.now() - takenAt)} ago`,
-      bytes === null ? "?" : sizeText(bytes),
-      `${oneLine(about, 80)}${left === 0 ? "" : `, without ${left} files`}`,
-    ]),
-  );
 }
 
 function facts(restored: Restoration): string[] {

@@ -3,10 +3,11 @@ import type { Command } from "commander";
 import type { RunDetail } from "../../api/service.ts";
 import type { TaskView } from "../../core/view.ts";
 import { findRun, findTarget } from "../address.ts";
-import { connect } from "../connect.ts";
+import { type Connection, connect } from "../connect.ts";
 import { examples } from "../help.ts";
 import { oneLine, say } from "../output.ts";
 import { runText, sayRunObject } from "../run-text.ts";
+import { snapshotsText } from "../snapshots-text.ts";
 
 export function showCommand(root: Command): void {
   const command = root
@@ -21,13 +22,27 @@ export function showCommand(root: Command): void {
           ? { detail: await findRun(daemon, undefined), task: null }
           : await findTarget(daemon, wanted);
       if (flags.json === true) sayRunObject(detail);
-      else say([runText(detail), ...taskBlocks(detail, task)].join("\n"));
+      else {
+        const snapshots = task === null ? [] : await snapshotLines(daemon, detail.run.id, task);
+        say([runText(detail), ...taskBlocks(detail, task), ...snapshots].join("\n"));
+      }
     });
   examples(command, [
     ["muster show", "the latest run of this project"],
     ["muster show 1e94", "a run, by a prefix of its id"],
     ["muster show run_1e9443u1/api --json", "the run object"],
   ]);
+}
+
+/** The snapshots of the one task that is asked about; none where its repository can't be read. */
+async function snapshotLines(daemon: Connection, run: string, task: string): Promise<string[]> {
+  const snapshots = await daemon.snapshots(run, task).catch(() => []);
+  if (snapshots.length === 0) return [];
+  return [
+    "",
+    `snapshots, to bring one back: muster restore ${run}/${task} --at N`,
+    snapshotsText(snapshots, Date.now()),
+  ];
 }
 
 function taskBlocks(detail: RunDetail, wanted: string | null): string[] {
@@ -40,6 +55,7 @@ function taskBlocks(detail: RunDetail, wanted: string | null): string[] {
 function taskBlock(detail: RunDetail, view: TaskView, index: number, key: string): string[] {
   const more = detail.tasks[index];
   const [attempt] = (more?.attempts ?? []).slice(-1);
+  const former = attempt?.formerSessions ?? [];
   const facts: [string, string | null | undefined][] = [
     ["project", `${view.project} → ${view.target}`],
     ["branch", view.branch],
@@ -47,6 +63,18 @@ function taskBlock(detail: RunDetail, view: TaskView, index: number, key: string
     ["landed", view.landed],
     ["worktree", view.worktree],
     ["session", view.session === null ? null : `${view.session} (${view.runner})`],
+    [
+      "before",
+      former.length === 0
+        ? null
+        : `${former.join(", ")}; to ask it, run muster attach ${detail.run.id}/${key} --former`,
+    ],
+    [
+      "snapshots",
+      attempt === undefined || attempt.snapshots === 0
+        ? null
+        : `${attempt.snapshots}; to see them, run muster show ${detail.run.id}/${key}`,
+    ],
     ["kept", attempt?.kept],
     [
       "asks",
@@ -71,6 +99,6 @@ function taskBlock(detail: RunDetail, view: TaskView, index: number, key: string
     `${key}: ${view.state}`,
     ...facts
       .filter(([, value]) => value !== null && value !== undefined)
-      .map(([name, value]) => `  ${name.padEnd(8)} ${oneLine(value ?? "", 2_000)}`),
+      .map(([name, value]) => `  ${name.padEnd(9)} ${oneLine(value ?? "", 2_000)}`),
   ];
 }

@@ -9,9 +9,12 @@ import { type AttemptId, attemptId } from "../ids.ts";
 import type { Capacity } from "../inputs.ts";
 import {
   changesNothing,
+  handoverAsked,
+  hasHandedOver,
   hasLandedBasis,
   isHeld,
   isLive,
+  isLong,
   laneOf,
   needState,
   openAsks,
@@ -22,7 +25,7 @@ import {
 } from "../queries.ts";
 import type { Attempt } from "../attempt.ts";
 import type { Run, Task } from "../state.ts";
-import { promptText } from "../texts.ts";
+import { handoverText, promptText } from "../texts.ts";
 
 /** Rounds in flight, counted as they are admitted. */
 interface Load {
@@ -141,6 +144,8 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
     return;
   }
   const spec = specOf(d.state, attempt);
+  if (phase.at === "idle" && isLong(attempt, spec) && handoverAsked(attempt) === undefined)
+    queueMessage(d, attempt.id, "handover", handoverText);
   const { plan } = spec;
   const needsProcess = attempt.process.is === "none";
   // A round in flight goes on after its answer; what it meets it meets.
@@ -154,13 +159,23 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
   if (needsProcess) {
     if (load.resident >= capacity.resident) endIdleProcess(d);
     load.resident += 1;
-    const n = attempt.starts + 1;
-    const { credential } = run;
-    d.of(attempt.id, { type: "session.planned", n, resume: attempt.starts > 0, credential });
+    planSession(d, attempt, run);
   }
   if (pass.is === "probe")
     for (const { key } of pass.breakers) d.emit({ type: "breaker.probed", key, att: attempt.id });
   d.of(attempt.id, { type: "round.admitted" });
+}
+
+/** The next start: of the same session, or of a new one where it has handed over. */
+function planSession(d: Decision, attempt: Attempt, { credential }: Run): void {
+  const replaced = hasHandedOver(attempt);
+  d.of(attempt.id, {
+    type: "session.planned",
+    n: attempt.starts + 1,
+    resume: attempt.starts > 0 && !replaced,
+    credential,
+    ...(replaced ? { session: d.fresh() } : {}),
+  });
 }
 
 /** What waits for its snapshot only is under way: nothing new overtakes it. */

@@ -202,7 +202,13 @@ function decideSession(d: Decision, att: AttemptId, seen: OfSession): void {
       decideAsk(d, att, seen);
       return;
     case "used":
-      d.of(att, { type: "attempt.used", turns: seen.turns, usd: seen.usd, offset: seen.offset });
+      d.of(att, {
+        type: "attempt.used",
+        turns: seen.turns,
+        usd: seen.usd,
+        offset: seen.offset,
+        ...(seen.context === undefined ? {} : { context: seen.context }),
+      });
       if (seen.turns > 0) closeBreakers(d, att);
       checkLimits(d, att);
       return;

@@ -4,7 +4,7 @@ import { closeBreakers, openBreaker } from "./breaker.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed, RoundFailure } from "../inputs.ts";
-import { unsent, waitsForAnswer } from "../queries.ts";
+import { handoverAsked, unsent, waitsForAnswer } from "../queries.ts";
 import type { ParkReason, Process } from "../attempt.ts";
 import { continueText } from "../texts.ts";
 
@@ -36,6 +36,7 @@ export function decideRoundEnd(d: Decision, att: AttemptId, seen: Saw<"round_end
     offset: seen.offset,
   });
   if (failure === null) closeBreakers(d, att);
+  if (failure === null && handoverAsked(was)?.taken === true) handOver(d, att, seen.text);
   closeAsks(d, att, was.process, failure);
   if (d.attempt(att).phase.at !== "settling" || failure === null) return;
   if (failure === "void") {
@@ -43,6 +44,13 @@ export function decideRoundEnd(d: Decision, att: AttemptId, seen: Saw<"round_end
     return;
   }
   onFailure(d, att, failure);
+}
+
+/** What it wrote is where a new session begins; without a word it goes on itself, and Claude Code compacts it. */
+function handOver(d: Decision, att: AttemptId, text: string): void {
+  if (text.trim() === "" || d.attempt(att).phase.at !== "idle") return;
+  d.of(att, { type: "session.handed_over", text });
+  endSession(d, att, "handed over", false);
 }
 
 /** A question ends with its round, unless muster interrupted the round: then it stays for the person. */

@@ -30,6 +30,9 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     run: event.run,
     task: event.task,
     session: event.session,
+    formerSessions: [],
+    handover: null,
+    context: 0,
     seed: event.seed,
     seedUsed: 0,
     runner: event.runner,
@@ -161,7 +164,12 @@ type Proof = Exclude<
 function nextProof(a: Attempt, event: Proof, at: number): Attempt {
   switch (event.type) {
     case "attempt.used":
-      return { ...a, usage: add(a, event), offset: Math.max(a.offset, event.offset) };
+      return {
+        ...a,
+        usage: add(a, event),
+        context: event.context ?? a.context,
+        offset: Math.max(a.offset, event.offset),
+      };
     case "attempt.reverify":
       return { ...a, phase: verifying(a) };
     case "attempt.returned":

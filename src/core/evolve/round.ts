@@ -1,6 +1,7 @@
 /** Rounds in evolve: messages, questions, the session's process, and how the attempt's clock runs. */
 import type { AttemptEvent } from "../events.ts";
 import type { Ask, Attempt, Message, MessageKind, Phase, Process } from "../attempt.ts";
+import { handoverAsked } from "../queries.ts";
 import { evolveQueue } from "./queue.ts";
 
 export type RoundOrLater = Extract<
@@ -58,12 +59,16 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         workedMs: worked(a, at),
         recoveries: event.outcome === "completed" ? 0 : a.recoveries,
         outages: event.outcome === "completed" ? 0 : a.outages,
+        // Asked once: what is left of its room is known after the next round.
+        context: handoverAsked(a)?.taken === true ? 0 : a.context,
         mail: a.mail.filter((m) => !m.taken),
-        phase: roundEnded(a),
+        phase: roundEnded(a, event.outcome === "completed"),
       };
+    case "session.handed_over":
+      return { ...a, handover: { from: a.session, text: event.text } };
     case "session.planned":
       return {
-        ...a,
+        ...replaced(a, event.session),
         starts: event.n,
         credential: event.credential,
         offset: 0,
@@ -113,7 +118,11 @@ function evolveAsk(a: Attempt, event: AskOrLater, at: number): Attempt {
  * What a round left is looked at, also where it ended while its predecessor's result was: a message that was sent as a round
  * ended makes another one.
  */
-function roundEnded({ phase, mail }: Attempt): Phase {
+function roundEnded(a: Attempt, completed: boolean): Phase {
+  const { phase, mail } = a;
+  // What waited behind a hand-over is what the work goes on with.
+  const handsOver = handoverAsked(a)?.taken === true && mail.some(({ taken }) => !taken);
+  if (completed && handsOver && phase.at === "working") return { at: "idle", saved: false };
   const another = phase.at === "idle" && mail.length > 0 && mail.every(({ taken }) => taken);
   if (phase.at === "working" || phase.at === "settling" || another)
     return { at: "settling", step: "snapshot", committed: false };
@@ -139,6 +148,11 @@ function opened(a: Attempt, ask: Ask, offset: number | null, at: number): Attemp
     // Provisioning that ends in a question is tried anew.
     phase: a.phase.at === "provisioning" ? { ...a.phase, try: a.phase.try + 1 } : a.phase,
   };
+}
+
+function replaced(a: Attempt, session: string | undefined): Attempt {
+  if (session === undefined) return a;
+  return { ...a, session, formerSessions: [...a.formerSessions, a.session], context: 0 };
 }
 
 function ending(process: Process, event: { n: number; interrupt: boolean; why: string }): Process {

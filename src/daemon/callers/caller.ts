@@ -16,6 +16,7 @@ import {
 } from "../../config/environment.ts";
 import { type UserConfig, readUserConfig } from "../../config/user.ts";
 import { Fault } from "../../core/fault.ts";
+import { defaultContext } from "../../core/plan.ts";
 import type { SessionEnvironment } from "../../core/runner.ts";
 import type { RunEnvironment } from "../../host/context.ts";
 import { run } from "../../process/run.ts";
@@ -185,7 +186,10 @@ async function isLoggedIn(
   const dir = mkdtempSync(join(tmpdir(), "muster-login-"));
   const home = isolation === "home" ? { HOME: join(dir, "home") } : {};
   const given = { ...way, env: { ...way.env, ...home } };
-  const { MUSTER_ATTEMPT: _, ...env } = environmentOf({ att: "att_login_1", dir }, given);
+  const { MUSTER_ATTEMPT: _, ...env } = environmentOf(
+    { att: "att_login_1", dir, context: defaultContext },
+    given,
+  );
   try {
     const asked = await run({
       argv: [binary.path, "auth", "status", "--json"],

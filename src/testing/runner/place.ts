@@ -134,6 +134,7 @@ function launcher(
     instructions: "",
     turns: 50,
     usd: 50,
+    context: 200_000,
     readable: [join(fixed.dir, "msg")],
     ...changes,
   });

@@ -2,7 +2,7 @@
 import type { Due } from "../../core/effects.ts";
 import type { Event } from "../../core/events.ts";
 import type { Capacity } from "../../core/inputs.ts";
-import { isHeld, isSettled, laneOf, openAsks, specOf } from "../../core/queries.ts";
+import { hasHandedOver, isHeld, isSettled, laneOf, openAsks, specOf } from "../../core/queries.ts";
 import type { Attempt } from "../../core/attempt.ts";
 import type { State, Task } from "../../core/state.ts";
 import { difference } from "./equal.ts";
@@ -43,6 +43,10 @@ function checkAttempt(before: State, after: State, event: Event & { att: string 
   refuse(is.usage.usd < was.usage.usd, `${event.type} takes money back`);
   refuse(is.workedMs < was.workedMs, `${event.type} takes working time back`);
   refuse(is.starts < was.starts, `${event.type} takes a start back`);
+  refuse(
+    event.type === "session.planned" && hasHandedOver(is),
+    `${att} starts a session again that has handed over`,
+  );
   if (was.phase.at !== "ended") return;
   refuse(difference(was.phase, is.phase) !== null, `${event.type} changes the end of ${att}`);
 }

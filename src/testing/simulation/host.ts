@@ -30,8 +30,8 @@ export interface Host {
   readonly known: Set<string>;
   readonly running: Set<string>;
   readonly sessions: Map<AttemptId, Session[]>;
-  /** What the transcript of an attempt's session id holds. */
-  readonly transcripts: Map<AttemptId, Set<Uuid>>;
+  /** What the transcript of a session id holds. */
+  readonly transcripts: Map<Uuid, Set<Uuid>>;
   /** How often each effect was started. */
   readonly performed: Map<string, number>;
 }
@@ -166,8 +166,8 @@ function session(h: Host, effect: Of<"session">): void {
     if (live(h, att) > 0) throw new Error(`${att} has a live process and start ${n} makes another`);
     if (truth.worktrees.get(att)?.isReady !== true)
       throw new Error(`${att} starts in a worktree that is not ready`);
-    const known = h.transcripts.get(att) ?? new Set<Uuid>();
-    h.transcripts.set(att, known);
+    const known = h.transcripts.get(attempt.session) ?? new Set<Uuid>();
+    h.transcripts.set(attempt.session, known);
     const pid = 100 + h.performed.size + all.length;
     const one = startSession({ truth, time, run: attempt.run, att, spec, n, pid, known });
     all.push(one);

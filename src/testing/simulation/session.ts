@@ -125,7 +125,9 @@ function act(s: Session): void {
     else hang(s);
   } else if (truth.r.chance(0.12)) askSomething(s);
   else if (truth.r.chance(0.4)) {
-    say(s, (offset) => ({ saw: "used", offset, ...charge(s) }));
+    // Some grow so long that they have to hand over.
+    const context = truth.r.chance(0.1) ? 150_000 : 20_000;
+    say(s, (offset) => ({ saw: "used", offset, context, ...charge(s) }));
     soon(s);
   } else {
     const failure = truth.fault(0.15) ? someFailure(s) : null;

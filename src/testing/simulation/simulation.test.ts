@@ -45,6 +45,7 @@ const everyEvent: Record<EventType, true> = {
   "message.taken": true,
   "round.admitted": true,
   "round.ended": true,
+  "session.handed_over": true,
   "session.planned": true,
   "session.started": true,
   "session.end_requested": true,
