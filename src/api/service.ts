@@ -82,6 +82,8 @@ export interface RunDetail {
   readonly parallel: number;
   readonly usd: number;
   readonly paused: boolean;
+  /** Why muster paused it itself. */
+  readonly pausedFor: string | null;
   /** Nothing is left to do for it, cleaning up included. */
   readonly settled: boolean;
   /** By task key, what the views leave out. */

@@ -52,6 +52,7 @@ function detail(
     parallel: 1,
     usd: 10,
     paused: more.paused ?? false,
+    pausedFor: null,
     settled: false,
     tasks: [{ key: "api", prompt: "", needs: [], detail: null, attempts: [], asks: [] }],
   };

@@ -35,7 +35,7 @@ function takeOver({ tasks }: RunDetail["run"]): string[] {
 }
 
 /** The commands that go on from here, most urgent first. */
-export function nextSteps({ run, tasks, usd: budget, paused }: RunDetail): string[] {
+export function nextSteps({ run, tasks, usd: budget, paused, pausedFor }: RunDetail): string[] {
   const lines: string[] = [];
   for (const [i, view] of run.tasks.entries()) {
     const key = tasks[i]?.key ?? view.id;
@@ -62,6 +62,7 @@ export function nextSteps({ run, tasks, usd: budget, paused }: RunDetail): strin
   }
   if (run.tasks.some(({ reason }) => reason === "credentials"))
     lines.push(`↳ To go on with new credentials, run muster resume ${run.id}`);
+  if (pausedFor !== null) lines.push(`▲ paused: ${oneLine(pausedFor, 200)}`);
   if (paused) lines.push(`↳ To go on, run muster resume ${run.id}`);
   lines.push(...takeOver(run));
   if (run.state === "needs_attention" && run.costUsd >= budget)

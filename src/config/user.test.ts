@@ -28,13 +28,14 @@ test("without a file it is the defaults", () => {
     limits: {},
     ssh: false,
     retention: 30,
+    resume: "auto",
     places: {},
   });
 });
 
 test("every key is read", () => {
   write(
-    'auth: api-key\nisolation: home\nclaude: /opt/claude\nceiling: {deny: ["Bash(sudo *)"]}\nnotify: [notify-send, muster]\nenv: [DATABASE_URL]\nlimits: {parallel: 8, usd: 20, turns: 90, minutes: 30}\nssh: true\nretention: 7\n',
+    'auth: api-key\nisolation: home\nclaude: /opt/claude\nceiling: {deny: ["Bash(sudo *)"]}\nnotify: [notify-send, muster]\nenv: [DATABASE_URL]\nlimits: {parallel: 8, usd: 20, turns: 90, minutes: 30}\nssh: true\nretention: 7\nresume: ask\n',
   );
   expect(read()).toMatchObject({
     auth: "api-key",
@@ -46,11 +47,13 @@ test("every key is read", () => {
     limits: { parallel: 8, usd: 20, turns: 90, minutes: 30 },
     ssh: true,
     retention: 7,
+    resume: "ask",
     places: { auth: { file: join(home, "muster/config.yaml"), line: 1 } },
   });
 });
 
 test.each([
+  ["resume: never\n", 'c:1: "resume" is "never", expected auto or ask'],
   ["retention: 30d\n", 'c:1: "retention" is "30d", expected a whole number of days over 0'],
   ["auht: auto\n", 'c:1: unknown key "auht", did you mean "auth"'],
   [

@@ -42,6 +42,8 @@ export interface UserConfig {
   readonly ssh: boolean;
   /** Days after which `clean --older-than` takes what is left of a settled run, where no time is said. */
   readonly retention: number;
+  /** What open runs do after a restart of the machine: go on, or wait for the person. */
+  readonly resume: "auto" | "ask";
   /** Where each key was said, by its dotted path. */
   readonly places: Readonly<Record<string, Place>>;
 }
@@ -79,6 +81,7 @@ const schema = z.strictObject(
     env: z.array(variable, "a list of variables").max(200, "at most 200 variables").optional(),
     limits: limits.optional(),
     ssh: z.boolean("true or false").optional(),
+    resume: z.enum(["auto", "ask"], "auto or ask").optional(),
     retention: z.int(days).min(1, days).max(36_500, "at most 36500").optional(),
   },
   mapping,
@@ -109,6 +112,7 @@ export function parseUserConfig(text: string, file: string): UserConfig {
     limits: saidUserLimits(value.limits ?? {}),
     ssh: value.ssh ?? false,
     retention: value.retention ?? defaultRetention,
+    resume: value.resume ?? "auto",
     places,
   };
 }

@@ -45,7 +45,11 @@ export type RunEvent =
       readonly credential: string;
     } & OfRun)
   | ({ readonly type: "run.credential_changed"; readonly credential: string } & OfRun)
-  | ({ readonly type: "run.paused" } & OfRun)
+  | ({
+      readonly type: "run.paused";
+      /** Why muster paused it itself. */
+      readonly why?: string;
+    } & OfRun)
   | ({ readonly type: "run.resumed" } & OfRun)
   | ({ readonly type: "run.attended" } & OfRun)
   | ({ readonly type: "run.unattended" } & OfRun)

@@ -35,7 +35,12 @@ export type Command =
       readonly acceptGates: boolean;
     }
   | ({ readonly type: "stop" } & Target)
-  | ({ readonly type: "pause"; readonly interrupt: boolean } & Target)
+  | ({
+      readonly type: "pause";
+      readonly interrupt: boolean;
+      /** Why muster itself pauses a run; absent where a person does. */
+      readonly why?: string;
+    } & Target)
   | ({
       readonly type: "resume";
       readonly usd: number | null;

@@ -74,6 +74,8 @@ export interface Run {
   /** False once a deadline has passed: questions are denied at once until a person shows up. */
   readonly attended: boolean;
   readonly paused: boolean;
+  /** Why muster paused it itself; null where a person did, or nobody. */
+  readonly pausedFor: string | null;
   /** Answers that hold for the same rule in this run. */
   readonly remembered: ReadonlyMap<string, boolean>;
   readonly tasks: ReadonlyMap<TaskKey, Task>;

@@ -23,6 +23,7 @@ import { openCallers } from "./callers/callers.ts";
 import { openSound, recoverLost } from "./damage/damage.ts";
 import { type Engine, engine } from "./engine.ts";
 import type { Log } from "./log.ts";
+import { noteBoot, pausesAfterRestart, wasRestarted } from "./reboot.ts";
 import { service } from "./service.ts";
 
 export interface House {
@@ -84,7 +85,11 @@ export async function openHouse({
       if (event.type === "run.settled") callers.settle(event.run);
     }
   });
-  await core.start();
+  const restarted = wasRestarted(home);
+  await core.start((state) => (restarted ? pausesAfterRestart(state, callers) : []));
+  await noteBoot(home).catch((error: unknown) =>
+    log("warn", "This boot was not noted", { error: String(error) }),
+  );
   // From a crash right behind the end of a run, or in the middle of its beginning.
   callers.settleAllBut(new Set(core.state.runs.keys()));
   const { sessions } = effects;

@@ -35,8 +35,8 @@ export interface Engine {
   command(command: Command): Promise<readonly Event[]>;
   /** Never rejects: what can't be recorded now is tried again until it can, in order. */
   observe(observation: Observation): Promise<void>;
-  /** Folds the ledger and performs what is due. Called once, before anything else. */
-  start(): Promise<void>;
+  /** Folds the ledger, records what `first` wants of it, and performs what is due. Called once, before anything else. */
+  start(first?: (state: State) => readonly Command[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -120,7 +120,13 @@ export function engine(options: EngineOptions): Engine {
       };
       return turns.take(act).catch(broken);
     },
-    start: () => turns.take(() => record.load().then(settle)),
+    start: (first = () => []) =>
+      turns.take(async () => {
+        await record.load();
+        for (const command of first(record.state))
+          await record.take({ is: "command", command, seed: randomUUID() });
+        await settle();
+      }),
     async stop() {
       stopped = true;
       clearTimeout(timer);

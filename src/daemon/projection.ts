@@ -68,6 +68,7 @@ export function runDetail({ state, run, settled }: Found, now: number): RunDetai
     parallel: run.parallel,
     usd: run.usd,
     paused: run.paused,
+    pausedFor: run.pausedFor,
     settled,
     tasks: [...run.tasks.values()].map((task) => taskDetail(state, run, task)),
   };

@@ -20,6 +20,15 @@ export function notificationOf(event: Event): Notification | undefined {
     case "ask.opened":
       if (event.ask.answer !== null) return undefined;
       return { schema: 1, kind: "ask", run: event.run, task: event.task, text: event.ask.text };
+    case "run.paused":
+      if (event.why === undefined) return undefined;
+      return {
+        schema: 1,
+        kind: "ask",
+        run: event.run,
+        task: null,
+        text: `${event.why}; to go on, run muster resume ${event.run}`,
+      };
     case "breaker.opened":
       if (event.reason !== "credentials") return undefined;
       return {

@@ -153,6 +153,33 @@ test.concurrent("after a restart of the machine a session is resumed, and whoeve
   }
 });
 
+test.concurrent("after a restart of the machine a run whose person wants to be asked waits for them, and one word brings it back (F7)", async (context) => {
+  const world = await opened(context);
+  mkdirSync(join(world.home, ".config/muster"), { recursive: true });
+  const told = join(world.root, "told");
+  const notify = JSON.stringify(["sh", "-c", `cat >> ${told}`]);
+  writeFileSync(join(world.home, ".config/muster/config.yaml"), `resume: ask\nnotify: ${notify}\n`);
+  const run = await startHeld(world);
+  await powerOff(world);
+  writeFileSync(join(world.state, "boot"), "00000000-0000-4000-8000-000000000000\n");
+  world.letGo("a");
+  const shown = await world.muster(["show", run]);
+  expect(shown.stdout).toContain("▲ paused: the machine was restarted");
+  expect(shown.stdout).toContain(`↳ To go on, run muster resume ${run}`);
+  const paused = await world.until(run, (detail) => taskOf(detail, "a").state === "paused");
+  expect([paused.run.state, paused.pausedFor]).toEqual([
+    "needs_attention",
+    "the machine was restarted",
+  ]);
+  expect(readFileSync(told, "utf8")).toContain('"kind":"ask"');
+  // The boot is noted: the next daemon asks nothing more, and what a person pauses is theirs.
+  await world.killDaemon();
+  await world.muster(["resume", run]);
+  const settled = await world.settled(run);
+  expect(statesOf(settled)).toEqual({ a: "landed" });
+  expect(settled.pausedFor).toBeNull();
+});
+
 test.concurrent("what was stopped stays stopped, whatever is killed right behind it (F48)", async (context) => {
   const world = await opened(context);
   const run = await startHeld(world);

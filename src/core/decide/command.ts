@@ -63,10 +63,12 @@ function cancel(d: Decision, run: RunId, key: TaskKey, task: Task): void {
   else if (!cancelRequested) d.of(task.state.attempt, { type: "attempt.cancel_requested" });
 }
 
-function pause(d: Decision, { run, task, interrupt }: Extract<Command, { type: "pause" }>): void {
+function pause(d: Decision, command: Extract<Command, { type: "pause" }>): void {
+  const { run, task, interrupt, why } = command;
   if (task !== null) requireTask(d, run, task);
   if (task === null) {
-    if (!requireRun(d, run).paused) d.emit({ type: "run.paused", run });
+    if (!requireRun(d, run).paused)
+      d.emit({ type: "run.paused", run, ...(why === undefined ? {} : { why }) });
   } else if (!requireTask(d, run, task).paused) d.emit({ type: "task.paused", run, task });
   if (!interrupt) return;
   for (const [, { state }] of targets(d, { run, task }))

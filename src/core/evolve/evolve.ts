@@ -97,6 +97,7 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
         attended: event.attended,
         credential: event.credential,
         paused: false,
+        pausedFor: null,
         remembered: new Map(),
         tasks: new Map(),
         attempts: 0,
@@ -110,12 +111,12 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
       draft.dropRun(event.run);
       return;
     case "run.paused":
-      draft.setRun({ ...draft.run(event.run), paused: true });
+      draft.setRun({ ...draft.run(event.run), paused: true, pausedFor: event.why ?? null });
       for (const { id, run } of draft.state.attempts.values())
         if (run === event.run) releaseSlot(draft, id);
       return;
     case "run.resumed":
-      draft.setRun({ ...draft.run(event.run), paused: false });
+      draft.setRun({ ...draft.run(event.run), paused: false, pausedFor: null });
       for (const { id, run } of draft.state.attempts.values())
         if (run === event.run) goOn(draft, id);
       return;

@@ -1,0 +1,40 @@
+/** Whether the machine was restarted since a daemon last ran here, and which runs wait for a person's word then. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type UserConfig, readUserConfig } from "../config/user.ts";
+import { replaceFile } from "../config/write.ts";
+import type { RunId } from "../core/ids.ts";
+import type { Command } from "../core/inputs.ts";
+import type { State } from "../core/state.ts";
+import { bootId } from "../process/identity.ts";
+import type { Callers } from "./callers/callers.ts";
+
+/** True where the last daemon of this home ran before the machine was restarted; false where none ever ran. */
+export function wasRestarted(home: string): boolean {
+  try {
+    return readFileSync(bootFile(home), "utf8").trim() !== bootId();
+  } catch {
+    return false;
+  }
+}
+
+/** What ran before counts as known from here on. */
+export async function noteBoot(home: string): Promise<void> {
+  await replaceFile(bootFile(home), `${bootId()}\n`);
+}
+
+/** Pauses of the runs whose person wants to be asked before anything goes on after a restart. */
+export function pausesAfterRestart(state: State, callers: Callers): Command[] {
+  const why = "the machine was restarted";
+  return [...state.runs.values()]
+    .filter(({ id, paused }) => !paused && policyOf(callers, id) === "ask")
+    .map(({ id }) => ({ type: "pause", run: id, task: null, interrupt: false, why }));
+}
+
+function policyOf(callers: Callers, run: RunId): UserConfig["resume"] {
+  return (callers.get(run)?.config ?? readUserConfig(process.env)).resume;
+}
+
+function bootFile(home: string): string {
+  return join(home, "boot");
+}
