@@ -31,6 +31,8 @@ export const runRequest = z.object({
   }),
   attended: z.boolean(),
   acceptGates: z.boolean(),
+  /** Give the tasks that are new to the latest run of the same plans. */
+  continue: z.boolean().optional(),
   ...caller,
 });
 export type RunRequest = z.infer<typeof runRequest>;

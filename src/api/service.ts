@@ -63,6 +63,12 @@ export interface Preview {
   }[];
   readonly parallel: number;
   readonly usd: number;
+  /** The run that takes these tasks beside those that it has; `changed` are those the plan says otherwise by now. */
+  readonly continues: {
+    readonly run: string;
+    readonly there: number;
+    readonly changed: readonly string[];
+  } | null;
   readonly credential: string;
   readonly claude: { readonly path: string; readonly version: string };
   /** Files of the person that no session will see, by project. */

@@ -13,6 +13,7 @@ export interface RunFlags {
   readonly turns?: number;
   readonly minutes?: number;
   readonly wait?: string;
+  readonly continue?: boolean;
   readonly yes?: boolean;
   readonly detach?: boolean;
   readonly json?: boolean;
@@ -47,5 +48,6 @@ export function runFlags(command: Command): Command {
     .option("--usd <amount>", "budget of the run", positive)
     .option("--turns <n>", "model calls per task", whole)
     .option("--minutes <n>", "working time per task", positive)
+    .option("--continue", "add new tasks to its last run")
     .option("--wait <time>", "how long permissions wait: 15m, 0, forever");
 }

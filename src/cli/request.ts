@@ -25,6 +25,14 @@ export function readRequest(
     throw new Fault("usage", `no runner ${runner}, expected claude-cli or claude-sdk`, {
       remedy: "muster run --help",
     });
+  if (flags.continue === true && prompts.length > 0)
+    throw new Fault("usage", "--continue takes plan files, not prompts", {
+      remedy: "muster run plan.yaml --continue",
+    });
+  if (flags.continue === true && parallel !== undefined)
+    throw new Fault("usage", "--parallel can't be changed for a run that is there", {
+      remedy: "muster run plan.yaml --continue",
+    });
   const options = { runner, model, target, parallel, usd, turns, minutes };
   return {
     cwd: process.cwd(),
@@ -37,6 +45,7 @@ export function readRequest(
     },
     attended,
     acceptGates: flags.yes === true,
+    ...(flags.continue === true ? { continue: true } : {}),
     ...caller(),
   };
 }

@@ -34,6 +34,19 @@ export type Command =
       /** True where the person said yes to the gates that muster proposes. */
       readonly acceptGates: boolean;
     }
+  /** Tasks that an edited plan has more than the run. */
+  | {
+      readonly type: "run.extend";
+      readonly run: RunId;
+      readonly tasks: readonly TaskSpec[];
+      /** Brings a settled run's state back; null where the run is open. */
+      readonly settled: Run | null;
+      /** The run's budget from here on; null = what it was. */
+      readonly usd: number | null;
+      readonly credential: string;
+      readonly attended: boolean;
+      readonly acceptGates: boolean;
+    }
   | ({ readonly type: "stop" } & Target)
   | ({
       readonly type: "pause";

@@ -120,13 +120,7 @@ export function engine(options: EngineOptions): Engine {
       };
       return turns.take(act).catch(broken);
     },
-    start: (first = () => []) =>
-      turns.take(async () => {
-        await record.load();
-        for (const command of first(record.state))
-          await record.take({ is: "command", command, seed: randomUUID() });
-        await settle();
-      }),
+    start: (first = () => []) => turns.take(() => record.load(first).then(settle)),
     async stop() {
       stopped = true;
       clearTimeout(timer);
@@ -138,7 +132,7 @@ export function engine(options: EngineOptions): Engine {
 /** The state with its ledger: what is decided is durable before it is folded in. */
 interface Recorded {
   readonly state: State;
-  load(): Promise<void>;
+  load(first: (state: State) => readonly Command[]): Promise<void>;
   take(input: Input): Promise<readonly Event[]>;
   tick(sleptMs: number): Promise<readonly Event[]>;
   /** Keeps the folded state once enough has happened. */
@@ -169,10 +163,12 @@ function openRecord({ ledger, boundary, capacity, now, log, fail }: EngineOption
     get state() {
       return state;
     },
-    async load() {
+    async load(first) {
       state = await readState(ledger);
       clock = openClock(now, state.now);
       saved = state.seq;
+      for (const command of first(state))
+        await take({ is: "command", command, seed: randomUUID() });
     },
     take,
     tick: (sleptMs) => take({ is: "tick", capacity: capacity(), seed: randomUUID(), sleptMs }),

@@ -12,9 +12,12 @@ import { parseMarkdown } from "../plan/markdown.ts";
 import { parsePlanYaml } from "../plan/plan-yaml.ts";
 import { planFromPrompts } from "../plan/prompts.ts";
 import { resolveRun } from "../plan/resolve.ts";
+import type { ProjectId } from "../core/ids.ts";
 import { isSdkInstalled } from "../runner/claude-sdk.ts";
 import { configOf } from "./callers/caller.ts";
+import { type Continued, continued } from "./continued.ts";
 import { type PreparedProject, pickLimits, readProject, requireTrusted } from "./project.ts";
+import type { Found } from "./projection.ts";
 
 export interface Prepared {
   readonly name: string;
@@ -23,13 +26,19 @@ export interface Prepared {
   readonly projects: readonly PreparedProject[];
   readonly parallel: number;
   readonly usd: number;
+  /** The run that takes `tasks`, which are only those that are new to it; null for a run of its own. */
+  readonly into: Continued | null;
 }
+
+/** Finds the run that plans in these projects go on with. */
+export type FindRun = (plans: readonly Plan[], projects: ReadonlySet<ProjectId>) => Promise<Found>;
 
 /** Throws the Fault that names what is wrong and where; nothing has been started then. */
 export async function prepare(
   request: RunRequest,
   state: State,
   scratch: string,
+  find: FindRun,
 ): Promise<Prepared> {
   const config = configOf(request);
   const plans = readPlans(request);
@@ -50,14 +59,20 @@ export async function prepare(
       places.set(task, await open(near));
     }
   const { options } = request;
-  const tasks = resolveRun(plans, (task) => places.get(task) as PreparedProject, {
+  const ids = new Set([...projects.values()].map(({ id }) => id));
+  const found = request.continue === true ? await find(plans, ids) : null;
+  const projectOf = (task: PlannedTask): PreparedProject => places.get(task) as PreparedProject;
+  const said = {
     ...(options.runner === undefined ? {} : { runner: options.runner }),
     ...(options.model === undefined ? {} : { model: options.model }),
     ...(options.target === undefined ? {} : { target: options.target }),
     ...(options.gate === undefined ? {} : { gate: options.gate }),
     limits: pickLimits(options),
     ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
-  });
+  };
+  const all = resolveRun(plans, projectOf, said, found?.run.plans.size);
+  const into = found === null ? null : continued(found, all);
+  const tasks = into?.added ?? all;
   for (const task of tasks) refuseUnsupported(task);
   await requireTrusted(tasks, request.env, state, scratch);
   if (tasks.some(({ runner }) => runner === "claude-sdk") && !(await isSdkInstalled()))
@@ -74,13 +89,19 @@ export async function prepare(
     plans,
     tasks: tasks.map((task) => withinCeiling(task, config.ceiling)),
     projects: [...projects.values()],
+    into,
     parallel:
+      into?.found.run.parallel ??
       options.parallel ??
       (plans.length === 1 ? only?.parallel : null) ??
       config.limits.parallel ??
       defaultParallel,
     usd:
-      options.usd ?? (plans.length === 1 ? only?.usd : null) ?? config.limits.usd ?? defaultRunUsd,
+      options.usd ??
+      into?.found.run.usd ??
+      (plans.length === 1 ? only?.usd : null) ??
+      config.limits.usd ??
+      defaultRunUsd,
   };
 }
 

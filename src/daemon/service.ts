@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { CommandRequest, RunRequest } from "../api/schema.ts";
 import { apiVersion } from "../api/version.ts";
-import type { Preview, Service } from "../api/service.ts";
+import type { Service } from "../api/service.ts";
 import type { Event } from "../core/events.ts";
 import { Fault } from "../core/fault.ts";
 import type { RunId } from "../core/ids.ts";
@@ -15,11 +15,13 @@ import type { Sessions } from "../host/session.ts";
 import { openRepository } from "../git/git.ts";
 import { diffBytes } from "../git/inspect.ts";
 import { attachmentOf, requireDetached } from "./attach.ts";
+import { type Continued, findContinued } from "./continued.ts";
 import { type KnownCaller, knowCaller } from "./callers/caller.ts";
 import type { Callers } from "./callers/callers.ts";
 import type { Engine } from "./engine.ts";
 import { housekeeping } from "./keeping/housekeeping.ts";
 import { type Prepared, prepare } from "./prepare.ts";
+import { previewOf } from "./preview.ts";
 import { type Found, findRun, listRuns, requireTask, runDetail } from "./projection.ts";
 import { transcriptOf } from "./transcript.ts";
 import { giveTrust, lookAtOwnConfig } from "./trust.ts";
@@ -40,6 +42,10 @@ export function service(parts: ServiceParts): Service {
   const { engine, ledger, host, callers } = parts;
   const find = (id: string): Promise<Found> => findRun(engine.state, ledger, id);
   const house = { host, ledger, state: () => engine.state };
+  const prepared = (request: RunRequest): Promise<Prepared> =>
+    prepare(request, engine.state, parts.scratch, (plans, projects) =>
+      findContinued(engine.state, ledger, plans, projects),
+    );
   return {
     version: () => ({ version: parts.version, api: apiVersion, pid: process.pid }),
     host: () => ({
@@ -56,16 +62,16 @@ export function service(parts: ServiceParts): Service {
       parts.stop(options);
     },
     async preview(request) {
-      const prepared = await prepare(request, engine.state, parts.scratch);
-      return previewOf(prepared, await knowCaller(request));
+      return previewOf(await prepared(request), await knowCaller(request));
     },
     async start(request) {
-      const prepared = await prepare(request, engine.state, parts.scratch);
+      const ready = await prepared(request);
       const caller = await knowCaller(request);
+      if (ready.into !== null) return { run: await extend(parts, request, ready.into, caller) };
       const run: RunId = `run_${newName()}`;
       await callers.bring(run, caller);
       try {
-        await engine.command(startCommand(run, request, prepared, caller));
+        await engine.command(startCommand(run, request, ready, caller));
       } catch (error) {
         callers.forget(run);
         throw error;
@@ -92,6 +98,28 @@ export function service(parts: ServiceParts): Service {
     ...housekeeping(parts, house, find),
     attachment: async (request) => attachmentOf(host, await find(request.run), request),
   };
+}
+
+/** Gives a run the tasks that are new in its plans; its environment is this caller's from here on. */
+async function extend(
+  { engine, callers }: ServiceParts,
+  { attended, acceptGates, options }: RunRequest,
+  { found, added }: Continued,
+  caller: KnownCaller,
+): Promise<RunId> {
+  const { run, settled } = found;
+  if (added.length > 0) await callers.bring(run.id, caller);
+  await engine.command({
+    type: "run.extend",
+    run: run.id,
+    tasks: added,
+    settled: settled ? run : null,
+    usd: options.usd ?? null,
+    credential: caller.fingerprint,
+    attended,
+    acceptGates,
+  });
+  return run.id;
 }
 
 /** Eight letters and digits: readable, unique enough for one person's runs, fit for a ref. */
@@ -124,56 +152,6 @@ function startCommand(
     attended,
     acceptGates,
     credential: fingerprint,
-  };
-}
-
-function previewOf(prepared: Prepared, caller: KnownCaller): Preview {
-  return {
-    tasks: prepared.tasks.map(
-      ({
-        key,
-        plan,
-        root,
-        target,
-        runner,
-        model,
-        needs,
-        gate,
-        gateFrom,
-        prompt,
-        limits,
-        approval,
-        land,
-      }) => ({
-        key,
-        plan,
-        project: root,
-        target,
-        runner,
-        model,
-        needs: needs.map((need) => need.key),
-        gate,
-        gateFrom,
-        prompt,
-        limits,
-        approval,
-        land,
-      }),
-    ),
-    parallel: prepared.parallel,
-    usd: prepared.usd,
-    credential: caller.credential,
-    claude: { path: caller.binary.path, version: caller.binary.version },
-    uncommitted: Object.fromEntries(
-      prepared.projects
-        .filter(({ uncommitted }) => uncommitted > 0)
-        .map(({ root, uncommitted }) => [root, uncommitted]),
-    ),
-    newGates: prepared.projects
-      .filter(
-        ({ gateFrom, reason, gate }) => gateFrom === "proposed" && gate !== null && reason !== "",
-      )
-      .map(({ root, gate, reason }) => ({ project: root, commands: gate ?? [], reason })),
   };
 }
 

@@ -106,11 +106,15 @@ function resolvePermissions(
   return waitMs === undefined ? rules : { ...rules, waitMs };
 }
 
-/** Every task of a run's plans, resolved, in the plans' order. The plans have passed `requireRunnable`. */
+/**
+ * Every task of a run's plans, resolved, in the plans' order. The plans have passed `requireRunnable`; `count` is the number of plans
+ * of the run, which may have more than these.
+ */
 export function resolveRun(
   plans: readonly Plan[],
   projectOf: (task: PlannedTask) => ProjectFacts,
   options: RunOptions = {},
+  count: number = plans.length,
 ): readonly TaskSpec[] {
   const all = plans.flatMap((plan) =>
     plan.tasks.map((task) => ({ plan, task, project: projectOf(task) })),
@@ -119,7 +123,7 @@ export function resolveRun(
   return all.map(({ plan, task, project }) =>
     resolveTask(task, project, {
       plan,
-      plans: plans.length,
+      plans: count,
       options,
       neededTask: (name) => {
         const to = needed(plan.id, name);

@@ -41,6 +41,14 @@ export function previewNotes(preview: Preview): string[] {
     `${tasks.length} ${tasks.length === 1 ? "session" : "sessions"}, ${parallel} at a time, model ${models}, claude ${claude.version}, credential: ${credential}`,
     `at most ${usd(Math.min(most, budget))} (run ${usd(budget)}, tasks together ${usd(most)}; estimates at list price)`,
   ];
+  if (preview.continues !== null) {
+    const { run, there, changed } = preview.continues;
+    lines.unshift(`◎ continues ${run}: ${tasks.length} new beside ${there} that it has`);
+    if (changed.length > 0)
+      lines.push(
+        `▲ changed in the plan, and as it was in the run: ${oneLine(changed.join(", "), 200)}`,
+      );
+  }
   for (const [project, count] of Object.entries(preview.uncommitted))
     lines.push(
       `▲ ${count} uncommitted ${count === 1 ? "file" : "files"} in ${project}: sessions start from commits and do not see them`,

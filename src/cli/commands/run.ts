@@ -22,8 +22,8 @@ export function runCommand(root: Command): void {
   examples(command, [
     ["muster run plan.yaml", "a plan"],
     ["muster run tasks.md --parallel 4", "every unchecked item"],
-    ['muster run "fix the login test" "update the docs"', "two prompts"],
-    ["muster run plan.yaml --detach --json", "start it and go on"],
+    ['muster run "fix the login test"', "a prompt"],
+    ["muster run plan.yaml --continue", "its new tasks, in the same run"],
   ]);
 }
 

@@ -1,6 +1,7 @@
 /** Commands: what someone asks. One that makes no sense throws a Fault that names it and says what would. */
 import { answer, approve, reject, tell, trust } from "./answer.ts";
 import { changeCredential, trustCredential, tryAgain } from "./breaker.ts";
+import { extendRun } from "./extend.ts";
 import { checkStart, startRun } from "./start.ts";
 import { requireActive, requireRun, requireTask, targets } from "./target.ts";
 import { type Decision, endSession, windDown } from "./decision.ts";
@@ -15,6 +16,9 @@ export function decideCommand(d: Decision, command: Command): void {
     case "run.start":
       checkStart(d.state, command);
       startRun(d, command);
+      return;
+    case "run.extend":
+      extendRun(d, command);
       return;
     case "stop":
       for (const [key, task] of targets(d, command)) cancel(d, command.run, key, task);

@@ -15,6 +15,11 @@ export function checkStart(state: State, { run, tasks }: Start): void {
     throw new Fault("refused", `run ${run} exists`, { remedy: `muster show ${run}` });
   if (tasks.length === 0)
     throw new Fault("bad_plan", "the plan has no task", { remedy: "muster schema plan" });
+  checkTasks(tasks);
+}
+
+/** Throws `bad_plan` for duplicate ids, unknown needs and cycles among the tasks of one run. */
+export function checkTasks(tasks: readonly TaskSpec[]): void {
   const byKey = new Map<TaskKey, TaskSpec>();
   for (const task of tasks) {
     if (byKey.has(task.key))
@@ -66,9 +71,13 @@ export function startRun(d: Decision, start: Start): void {
   d.emit({ type: "run.started", run, name, parallel, usd, plans, waitMs, attended, credential });
   trustCredential(d, run);
   for (const spec of start.tasks) d.emit({ type: "task.added", run, task: spec.key, spec });
-  if (!start.acceptGates) return;
+  if (start.acceptGates) acceptGates(d, start.tasks);
+}
+
+/** The person said yes to the gates that muster proposes, once for each project. */
+export function acceptGates(d: Decision, tasks: readonly TaskSpec[]): void {
   const accepted = new Set<string>();
-  for (const { project, gate, gateFrom } of start.tasks) {
+  for (const { project, gate, gateFrom } of tasks) {
     if (gateFrom !== "proposed" || gate === null || accepted.has(project)) continue;
     accepted.add(project);
     d.emit({ type: "gate.accepted", project, commands: gate });
