@@ -48,8 +48,8 @@ export type Phase =
   | { readonly at: "provisioning"; readonly try: number }
   /** Has a message for the session, or a question that outlived its process, and waits; `saved`: its worktree is in a snapshot. */
   | { readonly at: "idle"; readonly saved: boolean }
-  /** A round is in flight. */
-  | { readonly at: "working"; readonly since: number }
+  /** A round is in flight; `unsaved`: what is to be said in the middle of it waits for a snapshot. */
+  | { readonly at: "working"; readonly since: number; readonly unsaved?: true }
   /** Between a round's end and its gate: snapshot, look, and where needed commit what was left. */
   | {
       readonly at: "settling";

@@ -91,6 +91,7 @@ function pushTalk(effects: Effect[], base: Base, n: number): void {
         ask: ask.id,
         answer: ask.answer,
       });
+  if (attempt.phase.unsaved === true) return;
   const first = handoverAsked(attempt);
   for (const message of first === undefined ? attempt.mail : [first])
     if (!message.taken)
@@ -136,6 +137,9 @@ function phaseEffect(state: State, of: Base): Effect | undefined {
       if (attempt.process.is !== "none") return undefined;
       return { ...base, do: "retire", outcome: phase.outcome };
     case "working":
+      return phase.unsaved === true
+        ? { ...base, do: "snapshot", ref: snapshotRef(attempt) }
+        : undefined;
     case "verified":
       return undefined;
   }

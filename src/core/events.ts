@@ -184,6 +184,8 @@ export type AttemptEvent =
       /** Taken for something that is over: it holds what it holds, but a newer one is due. */
       readonly late?: true;
     } & OfAttempt)
+  /** What was to be kept before a message that joins a round could not be: the message goes without. */
+  | ({ readonly type: "snapshot.missed"; readonly why: string } & OfAttempt)
   | ({
       readonly type: "head.read";
       readonly head: Head;

@@ -30,6 +30,9 @@ export function phaseKey(attempt: Attempt): string | null {
         ? null
         : `snapshot:${id}:${snapshots + 1}:${rounds}:${attempt.starts}:${attempt.process.is}`;
     case "working":
+      return phase.unsaved === true
+        ? `snapshot:${id}:${snapshots + 1}:joins:${attempt.seedUsed}`
+        : null;
     case "verified":
       return null;
   }

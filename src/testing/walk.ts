@@ -139,7 +139,8 @@ function sessionSteps(d: Drive, save: Walk["save"]): Said {
 export function walk(d: Drive): Walk {
   const save = (key: TaskKey): string[] => {
     const { phase } = d.attempt(key);
-    return phase.at === "idle" && d.effect(key, "snapshot") !== undefined ? self.snapshot(key) : [];
+    const waits = phase.at === "idle" || phase.at === "working";
+    return waits && d.effect(key, "snapshot") !== undefined ? self.snapshot(key) : [];
   };
   const step = (key: TaskKey, seen: Observed): string[] => [...d.see(key, seen), ...save(key)];
   const self: Walk = {

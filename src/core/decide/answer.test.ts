@@ -38,11 +38,36 @@ const ask = (d: Drive, over: Parameters<typeof asked>[0] = {}) =>
   d.see("a", asked({ rule: "Bash(make)", ...over }));
 
 describe("tell", () => {
-  it("steers a round in flight", () => {
+  it("steers a round in flight, once what is there is kept", () => {
+    const { d, w } = with1();
+    const { since } = d.attempt("a").phase as { since: number };
+    d.command(tell("a"));
+    expect(d.effect("a", "send")).toBeUndefined();
+    d.now += 1_000;
+    w.snapshot("a");
+    expect(d.attempt("a").phase).toEqual({ at: "working", since });
+    expect(d.effect("a", "send")?.message).toMatchObject({ kind: "tell", text: "mind the docs" });
+    expect(d.effect("a", "snapshot")).toBeUndefined();
+  });
+
+  it("is heard without a snapshot where none can be taken, and the record says so", () => {
     const { d } = with1();
     d.command(tell("a"));
-    expect(d.attempt("a").phase.at).toBe("working");
-    expect(d.effect("a", "send")?.message).toMatchObject({ kind: "tell", text: "mind the docs" });
+    const types = d.see("a", { saw: "snapshot_failed", why: "no space" });
+    expect(types).toEqual(["snapshot.missed"]);
+    expect(d.effect("a", "send")?.message.kind).toBe("tell");
+    d.command(tell("a"));
+    expect(d.effect("a", "snapshot")).toBeDefined();
+  });
+
+  it("has the next round where this one ends before the snapshot", () => {
+    const { d, w } = with1();
+    d.command(tell("a"));
+    w.endRound("a");
+    w.snapshot("a");
+    w.save("a");
+    expect(d.attempt("a").phase).toMatchObject({ at: "working" });
+    expect(d.effect("a", "send")?.message.kind).toBe("tell");
   });
 
   it("joins the prompt of an attempt that is not provisioned yet", () => {

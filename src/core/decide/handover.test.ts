@@ -59,9 +59,10 @@ describe("a session that has grown long", () => {
   });
 
   it("hears only the request, whatever else waits", () => {
-    const { d } = grown(140_000);
-    red(walk(d));
+    const { d, w } = grown(140_000);
+    red(w);
     d.command({ type: "tell", run: runId, task: "a", text: "and the docs" });
+    w.snapshot("a");
     const sent = d.due().flatMap((effect) => (effect.do === "send" ? [effect.message.kind] : []));
     expect(sent).toEqual(["handover"]);
     expect(kinds(d)).toEqual(["fix", "handover", "tell"]);

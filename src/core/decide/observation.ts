@@ -62,6 +62,8 @@ export function decideObservation(d: Decision, observation: Observation): void {
       if (!isDue) return;
       // The end does not wait: nothing is removed before retiring proves a snapshot of its own.
       if (attempt.phase.at === "ending") conclude(d, att);
+      else if (attempt.phase.at === "working")
+        d.of(att, { type: "snapshot.missed", why: observation.why });
       else parkFor(d, att, "disk", observation.why, (attempt.park?.until ?? d.now) - d.now);
       return;
     case "needs_credentials":

@@ -143,7 +143,7 @@ describe("a message that is sent as its round ends", () => {
     expect(d.effect("a", "snapshot")?.key).not.toBe(snapshot?.key);
     d.see("a", { saw: "snapshot", ref: snapshot?.ref ?? "", commit: "x", left: 0 }, snapshot?.key);
     expect(d.attempt("a").phase).toMatchObject({ at: "settling", step: "snapshot" });
-    expect(d.effect("a", "snapshot")?.ref).toBe("refs/muster/attempts/att_a_1/2");
+    expect(d.effect("a", "snapshot")?.ref).toBe("refs/muster/attempts/att_a_1/3");
     w.snapshot("a");
     expect(d.attempt("a").phase).toMatchObject({ at: "settling", step: "inspect" });
   });

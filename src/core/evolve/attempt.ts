@@ -3,7 +3,7 @@ import type { Edit } from "./edit.ts";
 import type { AttemptEvent } from "../events.ts";
 import { assert } from "../fault.ts";
 import type { Attempt, ParkReason, Phase } from "../attempt.ts";
-import { add, evolveRound, idle, unsaved, worked } from "./round.ts";
+import { add, evolveRound, heard, idle, unsaved, worked } from "./round.ts";
 
 export function evolveAttempt(draft: Edit, event: AttemptEvent, at: number): void {
   if (event.type === "attempt.admitted") {
@@ -189,6 +189,8 @@ function nextProof(a: Attempt, event: Proof, at: number): Attempt {
         : a;
     case "snapshot.taken":
       return { ...a, snapshots: a.snapshots + 1, phase: event.late === true ? a.phase : saved(a) };
+    case "snapshot.missed":
+      return { ...a, phase: a.phase.at === "working" ? heard(a.phase) : a.phase };
     case "head.read":
       return {
         ...a,
@@ -224,5 +226,5 @@ function saved({ phase, mail }: Attempt): Phase {
       : { at: "settling", step: "inspect", committed: false };
   if (phase.at === "idle") return { at: "idle", saved: true };
   if (phase.at === "ending") return { ...phase, saved: true };
-  return phase;
+  return phase.at === "working" ? heard(phase) : phase;
 }

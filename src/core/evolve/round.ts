@@ -36,7 +36,7 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         mail: [...a.mail, message],
         seedUsed: a.seedUsed + 1,
         slot: a.slot && stays,
-        phase: stays ? a.phase : idle(a.phase),
+        phase: stays ? joined(a.phase) : idle(a.phase),
         fixes: a.fixes + (event.kind === "fix" ? 1 : 0),
         reminders: a.reminders + (event.kind === "commit" ? 1 : 0),
       };
@@ -48,7 +48,11 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         mail: a.mail.map((m) => (m.uuid === event.uuid ? { ...m, taken: true } : m)),
       };
     case "round.admitted":
-      return { ...a, slot: true, phase: { at: "working", since: at } };
+      return {
+        ...a,
+        slot: true,
+        phase: a.phase.at === "working" ? { ...a.phase, since: at } : { at: "working", since: at },
+      };
     case "round.ended":
       return {
         ...a,
@@ -133,6 +137,16 @@ function roundEnded(a: Attempt, completed: boolean): Phase {
 function steers(phase: Phase, kind: MessageKind): boolean {
   if (phase.at === "working" || phase.at === "provisioning") return true;
   return phase.at === "settling" && kind === "tell";
+}
+
+/** What is there when a person speaks into a round is kept before they are heard. */
+function joined(phase: Phase): Phase {
+  return phase.at === "working" ? { ...phase, unsaved: true } : phase;
+}
+
+/** A round in flight whose messages may go. */
+export function heard({ at, since }: Phase & { at: "working" }): Phase {
+  return { at, since };
 }
 
 /** An open question gives its slot back, and its wait does not count as work. */

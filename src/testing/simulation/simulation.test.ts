@@ -58,6 +58,7 @@ const everyEvent: Record<EventType, true> = {
   "merge.unsigned": true,
   "ask.withdrawn": true,
   "snapshot.taken": true,
+  "snapshot.missed": true,
   "head.read": true,
   "commit.made": true,
   "gate.admitted": true,
