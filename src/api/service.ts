@@ -37,6 +37,12 @@ export interface HostInfo {
     readonly session: string;
     readonly pid: number;
   }[];
+  /** Rounds at once where fewer run than could, and why; null where nothing is held back. */
+  readonly heldBack: {
+    readonly parallel: number;
+    readonly of: number;
+    readonly why: string;
+  } | null;
 }
 
 /** What a run would do, before anything starts. */

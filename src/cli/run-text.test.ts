@@ -77,6 +77,7 @@ test("what is stuck ends in the command that moves it", () => {
   expect(stuck({ state: "parked", reason: "credentials" })).toContain("muster resume run_1");
   const parked = { state: "parked", reason: "checkout", project: "/my repo" } as const;
   expect(stuck(parked)).toContain("git -C '/my repo' status");
+  expect(stuck({ state: "parked", reason: "memory" })).toContain("muster host status");
   expect(stuck({ state: "failed" })).toContain("muster retry run_1/api");
   const poor = { state: "needs_attention", costUsd: 10 } as const;
   expect(stuck({ state: "ready" }, poor)).toContain("muster resume run_1 --usd 20");

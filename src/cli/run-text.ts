@@ -1,6 +1,6 @@
 /** A run as text for people: one line a task, then what needs a person and what to do next. */
 import { shellWord } from "../core/words.ts";
-import type { RunDetail } from "../api/service.ts";
+import type { HostInfo, RunDetail } from "../api/service.ts";
 import { duration, oneLine, sayJson, table, tint, usd } from "./output.ts";
 import { taskLine } from "./progress.ts";
 import { mark, tone } from "./states.ts";
@@ -34,6 +34,11 @@ function takeOver({ tasks }: RunDetail["run"]): string[] {
   return [...new Set(merges)].map((merge) => `↳ To take over what landed, run ${merge}`);
 }
 
+/** Why this host runs less than it could. */
+export function heldBackText({ parallel, of, why }: NonNullable<HostInfo["heldBack"]>): string {
+  return `▲ at most ${parallel} of ${of} at once: ${why}`;
+}
+
 /** The commands that go on from here, most urgent first. */
 export function nextSteps({ run, tasks, usd: budget, paused, pausedFor }: RunDetail): string[] {
   const lines: string[] = [];
@@ -57,6 +62,10 @@ export function nextSteps({ run, tasks, usd: budget, paused, pausedFor }: RunDet
     if (view.state === "parked" && view.reason === "checkout")
       lines.push(
         `↳ To let ${key} land, commit or undo what is in the way, see git -C ${shellWord(view.project)} status`,
+      );
+    if (view.state === "parked" && view.reason === "memory")
+      lines.push(
+        `◌ ${key} waits because the kernel killed for want of memory; it goes on by itself, see muster host status`,
       );
     if (view.state === "paused" && !paused) lines.push(`↳ To go on, run muster resume ${address}`);
   }

@@ -162,6 +162,7 @@ export type ParkReason =
   | "outage"
   | "budget"
   | "disk"
+  | "memory"
   | "credentials"
   | "checkout"
   | "backoff";

@@ -184,6 +184,8 @@ export type Observed =
       readonly why: string;
       /** The disk was full when it ended. */
       readonly disk?: true;
+      /** It was killed, not by us, and the kernel killed for want of memory at that time. */
+      readonly memory?: true;
     }
   | { readonly saw: "snapshot"; readonly ref: string; readonly commit: Sha; readonly left: number }
   | { readonly saw: "snapshot_failed"; readonly why: string }
@@ -206,12 +208,13 @@ export type Observed =
       readonly evidence: readonly GateEvidence[];
       readonly passed: boolean;
     }
-  /** `disk`: it failed while there was no space; nothing is said of the commit. */
+  /** It failed while there was no space (`disk`), or while the kernel killed for want of memory: nothing is said of the commit. */
   | {
       readonly saw: "gate_broken";
       readonly commit: Sha;
       readonly why: string;
       readonly disk?: true;
+      readonly memory?: true;
     }
   | { readonly saw: "merged"; readonly merge: Merge }
   | { readonly saw: "merge_conflicts"; readonly target: Sha; readonly paths: readonly string[] }

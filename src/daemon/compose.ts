@@ -1,5 +1,5 @@
 /** The composition root: ledger + core + host + service of one MUSTER_HOME, put together and taken apart. */
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Service } from "../api/service.ts";
@@ -12,6 +12,7 @@ import type { Host } from "../host/context.ts";
 import { recoverFollows } from "../host/landing.ts";
 import { notificationOf, notify } from "../host/notify.ts";
 import { performer } from "../host/perform.ts";
+import type { Sessions } from "../host/session.ts";
 import { defaultStall } from "../host/stall.ts";
 import { deleteTrash } from "../git/worktree.ts";
 import { sweepPrefix } from "../process/end.ts";
@@ -19,10 +20,11 @@ import { type Binary, findBinary } from "../runner/binary.ts";
 import { claudeCli } from "../runner/claude-cli.ts";
 import { claudeSdk } from "../runner/claude-sdk.ts";
 import { type KnownCaller, ownCaller } from "./callers/caller.ts";
-import { openCallers } from "./callers/callers.ts";
+import { type Callers, openCallers } from "./callers/callers.ts";
 import { openSound, recoverLost } from "./damage/damage.ts";
 import { type Engine, engine } from "./engine.ts";
 import type { Log } from "./log.ts";
+import { type MemoryWatch, watchMemory, wasLastKilled } from "./memory/watch.ts";
 import { noteBoot, pausesAfterRestart, wasRestarted } from "./reboot.ts";
 import { service } from "./service.ts";
 
@@ -61,6 +63,7 @@ export async function openHouse({
   const callers = await openCallers({ home, env: process.env, own: await ownCaller(log), log });
   const binary = async (): Promise<Binary> =>
     callers.newest()?.binary ?? findBinary(null, baseEnvironment(home));
+  const memory: MemoryWatch = watchOf(home, log, () => ({ core, sessions }));
   const host: Host = {
     home,
     runners: { "claude-cli": claudeCli(binary), "claude-sdk": claudeSdk(binary) },
@@ -70,20 +73,24 @@ export async function openHouse({
     log,
     now: Date.now,
     isLastOf: (project, att) => isLastOf(core.state, project, att),
+    killedSince: memory.killedSince,
   };
-  const effects = performer(host, boundary);
-  const { perform } = effects;
-  const core = engine({ ledger, capacity, perform, now: Date.now, boundary, log, fail });
+  const { perform, sessions } = performer(host, boundary);
+  const core = engine({
+    ledger,
+    capacity: memory.capacity,
+    perform,
+    now: Date.now,
+    boundary,
+    log,
+    fail,
+  });
   const recovered = await recoverFollows(host, baseEnvironment(home));
   if (recovered > 0)
     log("warn", "Completed what a crash had left half done in a checkout", { count: recovered });
   await recoverLost(host, ledger);
   ledger.subscribe((events) => {
-    for (const event of events) {
-      // What is about a credential is about no run: whoever came last is told.
-      void tell(event, "run" in event ? callers.get(event.run) : callers.newest(), log);
-      if (event.type === "run.settled") callers.settle(event.run);
-    }
+    for (const event of events) hear(event, callers, log);
   });
   const restarted = wasRestarted(home);
   await core.start((state) => (restarted ? pausesAfterRestart(state, callers) : []));
@@ -92,7 +99,6 @@ export async function openHouse({
   );
   // From a crash right behind the end of a run, or in the middle of its beginning.
   callers.settleAllBut(new Set(core.state.runs.keys()));
-  const { sessions } = effects;
   return {
     engine: core,
     service: service({
@@ -104,16 +110,21 @@ export async function openHouse({
       version: packageVersion(),
       socket,
       scratch,
+      heldBack: memory.heldBack,
       stop,
     }),
     async close(options) {
       await core.stop();
-      if (options.sessions)
-        await Promise.all([...sessions.live.keys()].map((att) => sessions.stop(att)));
-      else await sessions.release();
+      await letGo(sessions, options);
+      await memory.close();
       await ledger.close();
     },
   };
+}
+
+async function letGo(from: Sessions, options: { readonly sessions: boolean }): Promise<void> {
+  if (options.sessions) await Promise.all([...from.live.keys()].map((att) => from.stop(att)));
+  else await from.release();
 }
 
 /** Gates of an earlier daemon can't be taken over (their places are not held any more), and what lies in the trash is held by refs. */
@@ -124,12 +135,41 @@ async function endLeftovers(home: string): Promise<void> {
     for (const name of readdirSync(trash)) await deleteTrash(join(trash, name));
 }
 
+function hear(event: Event, callers: Callers, log: Log): void {
+  // What is about a credential is about no run: whoever came last is told.
+  void tell(event, "run" in event ? callers.get(event.run) : callers.newest(), log);
+  if (event.type === "run.settled") callers.settle(event.run);
+}
+
 async function tell(event: Event, caller: KnownCaller | undefined, log: Log): Promise<void> {
   const notification =
     caller === undefined || caller.config.notify.length === 0 ? undefined : notificationOf(event);
   if (caller === undefined || notification === undefined) return;
   const failed = await notify(caller.config.notify, notification, caller.environment.gate);
   if (failed !== undefined) log("warn", "The notify command failed", { why: failed });
+}
+
+type Watched = { readonly core: Engine; readonly sessions: Sessions };
+
+function watchOf(home: string, log: Log, watched: () => Watched): MemoryWatch {
+  tellOfKill(home, log);
+  return watchMemory({
+    home,
+    whole: capacity(),
+    log,
+    inFlight: () => [...watched().core.state.attempts.values()].filter(({ slot }) => slot).length,
+    pids: () => [...watched().sessions.live.values()].map(({ pid }) => pid),
+    onRoom: () => void watched().core.tick(),
+  });
+}
+
+/** For the log, and for whoever comes next. */
+function tellOfKill(home: string, log: Log): void {
+  if (!wasLastKilled(home)) return;
+  const why =
+    "the daemon ended without a word while the kernel killed for want of memory, and was started again";
+  log("warn", "The daemon before this one may have been killed for want of memory");
+  appendFileSync(join(home, "daemon.note"), `${why}\n`, { mode: 0o600 });
 }
 
 /** Gates: one per two cores, at least one, until measured (design §6). */

@@ -35,6 +35,8 @@ export interface Engine {
   command(command: Command): Promise<readonly Event[]>;
   /** Never rejects: what can't be recorded now is tried again until it can, in order. */
   observe(observation: Observation): Promise<void>;
+  /** Decides anew: what the host takes has changed. Never rejects. */
+  tick(): Promise<void>;
   /** Folds the ledger, records what `first` wants of it, and performs what is due. Called once, before anything else. */
   start(first?: (state: State) => readonly Command[]): Promise<void>;
   stop(): Promise<void>;
@@ -83,11 +85,11 @@ export function engine(options: EngineOptions): Engine {
     }
   };
 
+  const wake = (): Promise<void> => turns.take(() => wakeUp().then(follow)).catch(broken);
   const wakeIn = (ms: number | null): void => {
     clearTimeout(timer);
     if (ms === null || stopped) return;
-    const wake = (): void => void turns.take(() => wakeUp().then(follow)).catch(broken);
-    timer = setTimeout(wake, Math.min(Math.max(ms, 0), maxTimerMs));
+    timer = setTimeout(() => void wake(), Math.min(Math.max(ms, 0), maxTimerMs));
   };
 
   /** One input that we are wrong about must not end what is going on everywhere else. */
@@ -120,6 +122,7 @@ export function engine(options: EngineOptions): Engine {
       };
       return turns.take(act).catch(broken);
     },
+    tick: wake,
     start: (first = () => []) => turns.take(() => record.load(first).then(settle)),
     async stop() {
       stopped = true;

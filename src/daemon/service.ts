@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { CommandRequest, RunRequest } from "../api/schema.ts";
 import { apiVersion } from "../api/version.ts";
-import type { Service } from "../api/service.ts";
+import type { HostInfo, Service } from "../api/service.ts";
 import type { Event } from "../core/events.ts";
 import { Fault } from "../core/fault.ts";
 import type { RunId } from "../core/ids.ts";
@@ -35,6 +35,7 @@ export interface ServiceParts {
   readonly version: string;
   readonly socket: string;
   readonly scratch: string;
+  heldBack(): HostInfo["heldBack"];
   stop(options: { readonly sessions: boolean }): void;
 }
 
@@ -57,6 +58,7 @@ export function service(parts: ServiceParts): Service {
         session,
         pid,
       })),
+      heldBack: parts.heldBack(),
     }),
     async stopHost(options) {
       parts.stop(options);

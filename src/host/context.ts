@@ -39,6 +39,8 @@ export interface Host {
   now(): number;
   /** True where no other attempt is open in the project of this one, and no task waits to start one there. */
   isLastOf(project: ProjectId, att: AttemptId): boolean;
+  /** True where the kernel killed for want of memory since `at` (monotonic ms) among those that process `pid` is counted with, or we. */
+  killedSince(at: number, pid?: number): boolean;
 }
 
 export const timeouts = {

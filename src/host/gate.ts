@@ -14,6 +14,7 @@ import {
   timeouts,
 } from "./context.ts";
 import { isFull } from "./full.ts";
+import { memoryText } from "./memory.ts";
 import { portsOf } from "./ports.ts";
 import { bringAlong } from "./bring-along.ts";
 import { projectConfig } from "./project.ts";
@@ -48,6 +49,7 @@ function takePlace(folder: string): string {
 }
 
 async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Observed> {
+  const startedAt = performance.now();
   const { attempt, spec, head } = effect;
   const repo = await openProject(host, attempt.run, spec);
   const config = await projectConfig(
@@ -88,6 +90,7 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
         commit: head.commit,
         why: `setup \`${command}\` exited ${result.exit ?? "by time-out"}`,
         ...(isFull(place.worktree, host.home) ? { disk: true } : {}),
+        ...(host.killedSince(startedAt) ? { memory: true } : {}),
       };
   }
   const result = await runGate({
@@ -101,5 +104,11 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
   });
   if (!result.passed && isFull(place.worktree, host.home))
     return { saw: "gate_broken", commit: head.commit, why: "the disk is full", disk: true };
+  // Whatever the command exits with: what was killed may be a process of its own.
+  const failed = result.passed ? undefined : result.evidence.at(-1);
+  if (failed !== undefined && host.killedSince(startedAt)) {
+    const why = `\`${failed.command}\` exited ${failed.exit ?? "by time-out"} ${memoryText}`;
+    return { saw: "gate_broken", commit: head.commit, why, memory: true };
+  }
   return { saw: "gated", head, evidence: result.evidence, passed: result.passed };
 }

@@ -1,6 +1,4 @@
 /** The session effect: start n of an attempt, live and followed until it exits, and everything that is said to it meanwhile. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Attempt } from "../core/attempt.ts";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
@@ -9,15 +7,17 @@ import { maxHandoverChars } from "../core/texts.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
 import { oneLine } from "../core/words.ts";
-import { type Person, person } from "../git/merge.ts";
+import { person } from "../git/merge.ts";
 import { sweep } from "../process/end.ts";
-import { type Host, attemptDir, openProject, requireEnvironment } from "./context.ts";
+import { type Host, attemptDir, openProject } from "./context.ts";
 import { wholeText } from "./message.ts";
+import { sessionEnvironment } from "./session-environment.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { watchStalls } from "./stall.ts";
 import { isFull } from "./full.ts";
 import { prepareLaunch } from "./launch.ts";
+import { memoryText } from "./memory.ts";
 import { WorktreeGone } from "./worktree.ts";
 
 type SessionEffect = Extract<Effect, { do: "session" }>;
@@ -28,6 +28,10 @@ const interruptMs = 10_000;
 const stopGraceMs = 5_000;
 const stallLookMs = 5_000;
 const maxToolChars = 200;
+/** As a shell says it: 128 and the number of the signal. */
+const killedCode = 137;
+/** A kill is heard of within a few seconds, and what the session left behind is ended first, for ten at most. */
+const memoryMs = 30_000;
 
 export interface Sessions {
   perform(effect: SessionEffect): Promise<void>;
@@ -51,17 +55,23 @@ interface Entry {
   readonly handle: Live;
 }
 
-/** Sessions that are up, and those on their way. */
+/** Sessions that are up, those on their way, and those of them that we end. */
 interface Registry {
   readonly starting: Map<AttemptId, Promise<Entry>>;
   readonly live: Map<AttemptId, Entry>;
+  readonly ended: WeakSet<Entry>;
 }
 
 export function sessions(host: Host): Sessions {
-  const registry: Registry = { starting: new Map(), live: new Map() };
+  const registry: Registry = { starting: new Map(), live: new Map(), ended: new WeakSet() };
   const { starting, live } = registry;
   const entryOf = async (att: AttemptId): Promise<Entry | undefined> =>
     live.get(att) ?? (await starting.get(att)?.catch(() => undefined));
+  const stop = async (entry: Entry | undefined): Promise<void> => {
+    if (entry === undefined) return;
+    registry.ended.add(entry);
+    await entry.handle.stop(stopGraceMs);
+  };
   return {
     live,
     perform: (effect) => keepLive(host, registry, effect),
@@ -73,7 +83,7 @@ export function sessions(host: Host): Sessions {
         await entry?.handle.send({ uuid: message.uuid, text });
       } catch (error) {
         // A session that can't be talked to is of no use: its exit puts the message back into the queue.
-        await entry?.handle.stop(stopGraceMs);
+        await stop(entry);
         throw error;
       }
     },
@@ -88,10 +98,10 @@ export function sessions(host: Host): Sessions {
       const entry = await entryOf(att);
       if (entry === undefined) return;
       if (interrupt) await withinMs(interruptMs, entry.handle.interrupt());
-      await entry.handle.stop(stopGraceMs);
+      await stop(entry);
     },
     async stop(att) {
-      await (await entryOf(att))?.handle.stop(stopGraceMs);
+      await stop(await entryOf(att));
     },
     async release() {
       await Promise.all([...live.values()].map(({ handle }) => handle.release()));
@@ -102,7 +112,7 @@ export function sessions(host: Host): Sessions {
 /** Has a start live, reports what the core is to hear of its stream, and returns once it has exited. */
 async function keepLive(
   host: Host,
-  { starting, live }: Registry,
+  { starting, live, ended }: Registry,
   effect: SessionEffect,
 ): Promise<void> {
   const { att, attempt, n } = effect;
@@ -123,8 +133,13 @@ async function keepLive(
     if (event.is !== "exited" && event.offset <= already) return;
     const observed = observe(event, n);
     if (observed?.saw === "session_exited") {
-      const why = tool === null ? observed.why : `${observed.why}, in the middle of ${cut(tool)}`;
-      report({ ...observed, why, ...diskOf(host, attempt) });
+      const exit =
+        tool === null
+          ? observed
+          : { ...observed, why: `${observed.why}, in the middle of ${cut(tool)}` };
+      const up = live.get(att);
+      const isOurs = up !== undefined && ended.has(up);
+      report({ ...(isOurs ? exit : withMemory(host, exit, up?.pid)), ...diskOf(host, attempt) });
     } else if (observed !== undefined) report(observed);
     if (event.is === "exited") exited.resolve();
   };
@@ -153,6 +168,15 @@ async function keepLive(
   }
 }
 
+type Exited = Extract<Observed, { saw: "session_exited" }>;
+
+/** Says that the kernel killed for want of memory, of an exit that was a kill; it may have meant another process beside it. */
+function withMemory(host: Host, exited: Exited, pid: number | undefined): Exited {
+  const isKilled = exited.code === killedCode || exited.code === null;
+  if (!isKilled || !host.killedSince(performance.now() - memoryMs, pid)) return exited;
+  return { ...exited, memory: true, why: `${exited.why}, ${memoryText}` };
+}
+
 /** Says that there was no space for what a session writes. */
 function diskOf(host: Host, { id, worktree }: Attempt): { readonly disk?: true } {
   const folders = [attemptDir(host, id), ...(worktree === null ? [] : [worktree.path])];
@@ -169,7 +193,8 @@ async function startSession(
   const who = await person(await openProject(host, attempt.run, spec));
   const config = await projectConfig(host, attempt.run, spec, attempt.worktree?.config ?? "");
   const own = { ...config.env, ...(await portsOf(host, attempt.id, config.ports)) };
-  const environment = (): SessionEnvironment => sessionOf(host, effect, who, config.hooks, own);
+  const environment = (): SessionEnvironment =>
+    sessionEnvironment(host, attempt, who, config.hooks, own);
   const handle = await host.runners[attempt.runner].start(launch, environment, onEvent);
   return {
     handle,
@@ -234,43 +259,4 @@ function observe(event: AgentEvent, n: number): Observed | undefined {
     default:
       return undefined;
   }
-}
-
-/** The run's environment with the person as author, signing off, and where it is isolated a home of its own. */
-function sessionOf(
-  host: Host,
-  { attempt }: SessionEffect,
-  who: Person,
-  hooks: "on" | "off",
-  own: Readonly<Record<string, string>>,
-): SessionEnvironment {
-  const { session, isolation } = requireEnvironment(host, attempt.run);
-  const { env, apiKey, configDir } = session();
-  const home = join(attemptDir(host, attempt.id), "home");
-  if (isolation === "home") mkdirSync(home, { recursive: true, mode: 0o700 });
-  const config = {
-    "commit.gpgsign": "false",
-    "tag.gpgsign": "false",
-    ...(hooks === "off" ? { "core.hooksPath": "/dev/null" } : {}),
-  };
-  return {
-    apiKey,
-    configDir,
-    env: {
-      GIT_AUTHOR_NAME: who.name,
-      GIT_AUTHOR_EMAIL: who.email,
-      GIT_COMMITTER_NAME: who.name,
-      GIT_COMMITTER_EMAIL: who.email,
-      GIT_CONFIG_COUNT: String(Object.keys(config).length),
-      ...Object.fromEntries(
-        Object.entries(config).flatMap(([key, value], i) => [
-          [`GIT_CONFIG_KEY_${i}`, key],
-          [`GIT_CONFIG_VALUE_${i}`, value],
-        ]),
-      ),
-      ...own,
-      ...env,
-      ...(isolation === "home" ? { HOME: home } : {}),
-    },
-  };
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { Fault } from "../core/fault.ts";
 import { bootId, readIdentity } from "./identity.ts";
+import { preferAsVictim } from "./memory.ts";
 import { withChildUmask } from "./umask.ts";
 import { claimStart, ownIdentity, shimProtocol } from "./shim.ts";
 
@@ -58,6 +59,7 @@ export function startPiped({ dir, argv, cwd, env, secret }: PipedCommand): Piped
   const secretPipe = child.stdio[3] as Writable;
   secretPipe.on("error", () => {}); // The command ended without reading it; its exit says why.
   secretPipe.end(secret ?? "");
+  preferAsVictim(pid);
   recordId(dir, pid);
   const copy = new PassThrough();
   stdout.on("data", (chunk: Buffer) => {

@@ -20,15 +20,20 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { Fault } from "../core/fault.ts";
 import { awaitFile } from "./files.ts";
+import { rather } from "./memory.ts";
 import { withChildUmask } from "./umask.ts";
 import { type Identity, bootId, isAlive, readIdentity } from "./identity.ts";
 
 /** Version of the folder's layout and of what may be written into `in`. */
 export const shimProtocol = 1;
 
-/** What runs in the child before it becomes the command: it writes its own identity. $1 = dir, $2 = boot id, $3 = shim's pid. */
+/**
+ * What runs in the child before it becomes the command: it offers itself to the kernel for when memory runs out (the shim stays, to
+ * record the end), and writes its own identity. $1 = dir, $2 = boot id, $3 = shim's pid.
+ */
 const childScript = `
 d=$1 b=$2 s=$3; shift 3
+( o=/proc/$$/oom_score_adj; [ -w $o ] && read -r a < $o && echo $((a > ${1000 - rather} ? 1000 : a + ${rather})) > $o ) 2>/dev/null
 t() { if [ -r "/proc/$1/stat" ]; then read -r l < "/proc/$1/stat"; l=\${l##*) }; set -- $l; shift 19; echo "$1"; else ps -o lstart= -p "$1"; fi; }
 printf '%s\\n%s\\n%s\\n%s\\n%s\\n%s\\n' "${shimProtocol}" "$b" "$s" "$(t "$s")" "$$" "$(t $$)" > "$d/id.new" && mv "$d/id.new" "$d/id" && exec "$@"
 exit 91

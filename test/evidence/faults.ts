@@ -150,7 +150,7 @@ export const faults: readonly Fault[] = [
     "F28",
     "the kernel kills for want of memory",
     "the cause is named, and less runs at once",
-    "everything: such an end is taken for any other kill",
+    "a machine that is out of memory as a whole; what another program than the kernel ends",
   ),
   fault(
     "F29",

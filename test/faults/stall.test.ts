@@ -62,6 +62,7 @@ async function runThrough(steps: Steps, later: Steps): Promise<readonly Event[]>
     log: () => {},
     now: Date.now,
     isLastOf: () => true,
+    killedSince: () => false,
   };
   const effects = performer(host, noBoundary);
   const core = engine({

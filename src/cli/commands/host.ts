@@ -7,6 +7,7 @@ import { isAlive, readIdentity } from "../../process/identity.ts";
 import { type Connection, daemonCommand, endDaemon, findDaemon } from "../connect.ts";
 import { examples } from "../help.ts";
 import { done, note, oneLine, say, sayJson, table } from "../output.ts";
+import { heldBackText } from "../run-text.ts";
 import { type Told, type Unit, installUnit, lookAtUnit, removeUnit } from "../unit-file.ts";
 
 export function hostCommand(root: Command): void {
@@ -53,8 +54,9 @@ async function status(json: boolean): Promise<void> {
     sayJson({ schema: 1, host });
     return;
   }
-  const { pid, version, socket, sessions } = host;
+  const { pid, version, socket, sessions, heldBack } = host;
   say(`✓ muster ${version}, pid ${pid}, ${socket}`);
+  if (heldBack) say(heldBackText(heldBack));
   if (sessions.length > 0)
     say(table(sessions.map(({ task, session, pid: of }) => [`◎ ${task}`, `pid ${of}`, session])));
 }

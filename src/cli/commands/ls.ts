@@ -6,6 +6,7 @@ import type { RunSummary } from "../../api/service.ts";
 import { connect } from "../connect.ts";
 import { sizeText } from "../measure.ts";
 import { duration, oneLine, say, sayJson, table, tint, usd } from "../output.ts";
+import { heldBackText } from "../run-text.ts";
 import { mark, tone } from "../states.ts";
 
 const shownSettled = 8;
@@ -18,16 +19,21 @@ export function lsCommand(root: Command): void {
     .option("--json", "print an object")
     .action(async (flags: { all?: boolean; json?: boolean }) => {
       const daemon = await connect();
-      const [runs, disk] = await Promise.all([
+      const [runs, disk, { heldBack }] = await Promise.all([
         daemon.runs(flags.all === true ? 10_000 : 20),
         daemon.disk(),
+        daemon.host(),
       ]);
       if (flags.json === true) sayJson({ schema: 1, runs, disk });
       else
         say(
           runs.length === 0
             ? 'no runs yet\n↳ To start one, run muster run "what to do"'
-            : `${listText(runs, flags.all === true)}\n${diskText(disk)}`,
+            : [
+                listText(runs, flags.all === true),
+                ...(heldBack ? [tint("ask", heldBackText(heldBack))] : []),
+                diskText(disk),
+              ].join("\n"),
         );
     });
 }

@@ -238,6 +238,25 @@ describe("a gate on the head", () => {
     expect(d.see("a", { saw: "gate_broken", commit: "commit-a", why: "x" }, key)).toEqual([]);
   });
 
+  it("during which the kernel killed for want of memory is run again, at most three times (F28)", () => {
+    const { d } = proving();
+    const broken = {
+      saw: "gate_broken",
+      commit: "commit-a",
+      why: "no memory",
+      memory: true,
+    } as const;
+    for (let i = 0; i < 2; i++) {
+      expect(d.see("a", broken)).toContain("gate.broken");
+      expect(d.attempt("a").park).toMatchObject({ reason: "memory", detail: "no memory" });
+      expect(d.attempt("a").gates).toEqual([]);
+      d.tick(60_000);
+      expect(d.effect("a", "gate")).toBeDefined();
+    }
+    d.see("a", broken);
+    expect(d.attempt("a").phase).toMatchObject({ outcome: { detail: "no memory" } });
+  });
+
   it("that did not run every command proves nothing", () => {
     const { d } = proving({ gate: ["test", "lint"] });
     d.see("a", { saw: "gated", head: head("a"), evidence: [evidence(head("a"))], passed: true });

@@ -113,7 +113,8 @@ export function decideGate(
 ): void {
   if (seen.saw === "gate_broken") {
     if (isDue && seen.disk === true) parkFor(d, att, "disk", seen.why);
-    else if (isDue) onBroken(d, att, seen.commit, seen.why);
+    else if (isDue)
+      onBroken(d, att, seen.commit, seen.why, seen.memory === true ? "memory" : "backoff");
     return;
   }
   for (const evidence of seen.evidence)
@@ -145,11 +146,17 @@ function askedOf(phase: Phase): { readonly head: Head; readonly on: "head" | "me
 }
 
 /** A gate that could not be run says nothing of the commit. */
-function onBroken(d: Decision, att: AttemptId, commit: string, why: string): void {
+function onBroken(
+  d: Decision,
+  att: AttemptId,
+  commit: string,
+  why: string,
+  park: "backoff" | "memory" = "backoff",
+): void {
   d.of(att, { type: "gate.broken", commit, why });
   if (d.attempt(att).brokenGates >= maxGateTries)
     windDown(d, att, { is: "failed", reason: "provision_failed", detail: why });
-  else parkFor(d, att, "backoff", why);
+  else parkFor(d, att, park, why);
 }
 
 /** A red gate goes back to the same session, at most `fixes` times and within the attempt's limits. */

@@ -221,6 +221,40 @@ describe("a session's exit", () => {
   });
 });
 
+describe("a session that the kernel killed for want of memory", () => {
+  const killed = {
+    saw: "session_exited",
+    code: 137,
+    signal: null,
+    why: "no memory",
+    memory: true,
+  } as const;
+
+  it("waits for memory and goes on, and after the third time has crashed of it (F28)", () => {
+    const { d, w } = working();
+    for (let n = 1; n <= 3; n++) {
+      d.see("a", { ...killed, n });
+      expect(d.attempt("a").park).toMatchObject({ reason: "memory", detail: "no memory" });
+      expect((d.attempt("a").park?.until ?? 0) - d.now).toBeGreaterThanOrEqual(10_000);
+      expect(d.attempt("a").recoveries).toBe(n);
+      d.tick(60_000);
+      w.start("a");
+      expect(d.attempt("a").phase.at).toBe("working");
+    }
+    d.see("a", { ...killed, n: 4 });
+    expect(d.attempt("a").phase).toMatchObject({
+      outcome: { is: "failed", reason: "crashed", detail: "no memory" },
+    });
+  });
+
+  it("while it was asked to end has ended (F28)", () => {
+    const { d } = working();
+    d.command({ type: "pause", run: runId, task: "a", interrupt: true });
+    d.see("a", { ...killed, n: 1 });
+    expect(d.attempt("a")).toMatchObject({ park: null, recoveries: 0 });
+  });
+});
+
 describe("a start that fails", () => {
   it("for want of credentials waits for a person", () => {
     const d = drive();

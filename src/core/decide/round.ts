@@ -13,6 +13,8 @@ const maxRecoveries = 3;
 /** First back-off; doubled each time. */
 const backoffMs = 2_000;
 const maxBackoffMs = 15 * 60_000;
+/** After a kill for want of memory: the kernel's own measure of pressure is a mean over so long. */
+const memoryMs = 10_000;
 /** A longer wait is not spread any wider. */
 const maxJitteredMs = 2 * 60_000;
 
@@ -135,12 +137,13 @@ function recover(
   att: AttemptId,
   reason: "agent_error" | "crashed" | "stalled",
   detail: string,
+  park: "backoff" | "memory" = "backoff",
 ): void {
   const attempt = d.attempt(att);
   if (attempt.recoveries < maxRecoveries) {
     if (waitsForAnswer(attempt)) waitForAnswer(d, att);
     else if (!unsent(attempt)) queueMessage(d, att, "continue", continueText(detail));
-    parkFor(d, att, "backoff", detail);
+    parkFor(d, att, park, detail);
     return;
   }
   if (reason !== "stalled") {
@@ -160,10 +163,11 @@ export function parkFor(
   afterMs: number | null = null,
 ): void {
   const attempt = d.attempt(att);
-  const again = reason === "backoff" ? attempt.recoveries : attempt.outages;
+  const isRecovery = reason === "backoff" || reason === "memory";
+  const again = isRecovery ? attempt.recoveries : attempt.outages;
   const grows = reason === "checkout" || reason === "disk" ? 0 : Math.min(again, 10);
   const backoff = Math.min(maxBackoffMs, backoffMs * 2 ** grows);
-  const wait = Math.max(afterMs ?? 0, backoff);
+  const wait = Math.max(afterMs ?? 0, reason === "memory" ? memoryMs : 0, backoff);
   const share = Number.parseInt(d.fresh().slice(0, 4), 16) / 0xffff;
   const jitter = (share / 4) * Math.min(wait, maxJitteredMs);
   d.of(att, {
@@ -187,6 +191,10 @@ export function decideStall(d: Decision, att: AttemptId, seen: Saw<"stalled">): 
 function stalledSince(process: Process): string | null {
   if (process.is !== "ending" || !process.why.startsWith(stalled)) return null;
   return process.why.slice(stalled.length);
+}
+
+function isOfMemory(seen: Saw<"session_exited" | "session_failed_to_start">): boolean {
+  return seen.saw === "session_exited" && seen.memory === true;
 }
 
 export function decideExit(
@@ -225,5 +233,6 @@ export function decideExit(
   }
   const silent = stalledSince(was.process);
   if (silent !== null) recover(d, att, "stalled", silent);
-  else if (was.process.is !== "ending") recover(d, att, "crashed", seen.why);
+  else if (was.process.is !== "ending")
+    recover(d, att, "crashed", seen.why, isOfMemory(seen) ? "memory" : "backoff");
 }

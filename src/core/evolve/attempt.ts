@@ -110,7 +110,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         park: event.park,
         slot: false,
         phase: putBack(a.phase),
-        recoveries: a.recoveries + (event.park.reason === "backoff" ? 1 : 0),
+        recoveries: a.recoveries + (isRecovery(event.park.reason) ? 1 : 0),
         outages: a.outages + (isOutage(event.park.reason) ? 1 : 0),
       };
     case "attempt.unparked":
@@ -206,6 +206,10 @@ function nextProof(a: Attempt, event: Proof, at: number): Attempt {
     default:
       return evolveRound(a, event, at);
   }
+}
+
+function isRecovery(reason: ParkReason): boolean {
+  return reason === "backoff" || reason === "memory";
 }
 
 function isOutage(reason: ParkReason): boolean {

@@ -99,6 +99,8 @@ export function gate(truth: Truth, { head, on, commands }: Of<"gate">): Observed
   if (truth.fault(0.05)) return { saw: "gate_broken", commit: head.commit, why: "setup failed" };
   if (truth.fault(0.02))
     return { saw: "gate_broken", commit: head.commit, why: "no space", disk: true };
+  if (truth.fault(0.01))
+    return { saw: "gate_broken", commit: head.commit, why: "no memory", memory: true };
   const evidence: GateEvidence[] = [];
   for (const command of commands) {
     const key = `${head.tree} ${command}`;

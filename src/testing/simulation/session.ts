@@ -98,11 +98,12 @@ function charge({ truth, run, att }: Session): { turns: number; usd: number } {
   return { turns: truth.r.int(3), usd };
 }
 
-function exit(s: Session, code: number | null, why: string): void {
+function exit(s: Session, code: number | null, why: string, memory = false): void {
   if (!s.alive) return;
   s.alive = false;
   s.busy = false;
-  say(s, () => ({ saw: "session_exited", n: s.n, code, signal: null, why }));
+  const cause = memory ? ({ memory } as const) : {};
+  say(s, () => ({ saw: "session_exited", n: s.n, code, signal: null, why, ...cause }));
 }
 
 function endRound(s: Session, failure: RoundFailure | "void" | null): void {
@@ -121,7 +122,7 @@ function act(s: Session): void {
   const { truth } = s;
   if (!s.alive || !s.busy || s.hung || s.asks.size > 0) return;
   if (truth.fault(0.04)) {
-    if (truth.r.chance(0.5)) exit(s, 137, "killed");
+    if (truth.r.chance(0.5)) exit(s, 137, "killed", truth.r.chance(0.3));
     else hang(s);
   } else if (truth.r.chance(0.12)) askSomething(s);
   else if (truth.r.chance(0.4)) {

@@ -89,6 +89,7 @@ export async function openHome(): Promise<House> {
       log: () => {},
       now: () => Date.now() + house.aheadMs,
       isLastOf: () => true,
+      killedSince: () => false,
     };
   }
   return Object.assign(house, { folder: projectFolder(house.parts.host, spec.project, spec.root) });
