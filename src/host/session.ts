@@ -8,7 +8,8 @@ import type { Observed } from "../core/inputs.ts";
 import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
 import { oneLine } from "../core/words.ts";
 import { person } from "../git/merge.ts";
-import { sweep } from "../process/end.ts";
+import { sweepSession } from "../process/end.ts";
+import { sessionIn } from "../process/tagged.ts";
 import { type Host, attemptDir, openProject } from "./context.ts";
 import { wholeText } from "./message.ts";
 import { sessionEnvironment } from "./session-environment.ts";
@@ -152,7 +153,7 @@ async function keepLive(
     await exited.promise;
   } catch (error) {
     // What runs all the same must not: nobody follows it.
-    await sweep(`MUSTER_ATTEMPT=${att}`);
+    await sweepSession(sessionIn(host.home, att));
     report({
       saw: "session_failed_to_start",
       n,

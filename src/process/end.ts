@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Identity, isAlive, pids, readIdentity, readStat, signal } from "./identity.ts";
+import { type OwnSession, isOfSession, readSessionProcesses } from "./tagged.ts";
 
 /** How often a dying process is looked at: there is no event for the end of a process that is not our child. */
 const lookMs = 20;
@@ -77,9 +78,26 @@ const maxSweeps = 5;
 
 /** Ends everything that carries `tag`, except `spare`; returns how many processes were ended. */
 export async function sweep(tag: string, spare: readonly Identity[] = []): Promise<number> {
+  return endWhatever(() => tagged(tag, spare));
+}
+
+/** As `sweep`, for everything of an attempt's session in its own home. */
+export async function sweepSession(
+  own: OwnSession,
+  spare: readonly Identity[] = [],
+): Promise<number> {
+  return endWhatever(() =>
+    readSessionProcesses()
+      .filter((each) => isOfSession(each, own))
+      .map(({ identity }) => identity)
+      .filter(({ pid }) => !spare.some((s) => s.pid === pid && isAlive(s))),
+  );
+}
+
+async function endWhatever(find: () => readonly Identity[]): Promise<number> {
   const ended = new Set<number>();
   for (let round = 0; round < maxSweeps; round++) {
-    const left = tagged(tag, spare);
+    const left = find();
     if (left.length === 0) break;
     for (const { pid } of left) ended.add(pid);
     await Promise.all(left.map((identity) => endProcess(identity, sweepGraceMs)));

@@ -1,5 +1,6 @@
 /** Live processes of this user by what their environment says, each with its identity. Linux only: none are found elsewhere. */
-import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { type Identity, isAlive, pids, readIdentity } from "./identity.ts";
 
 export interface TaggedProcess {
@@ -10,6 +11,55 @@ export interface TaggedProcess {
   readonly env: ReadonlyMap<string, string>;
   /** Its working directory; null where it can't be read. */
   readonly cwd: string | null;
+}
+
+/** An attempt's session in one home. Its id alone is not enough: a home that was copied has the same ones. */
+export interface OwnSession {
+  readonly att: string;
+  /** The attempt's own folder. */
+  readonly dir: string;
+  /** It works there or below. */
+  readonly works: string;
+}
+
+const sessionFolders = ["CLAUDE_CODE_TMPDIR", "CLAUDE_CONFIG_DIR"];
+
+export function sessionIn(home: string, att: string): OwnSession {
+  return { att, dir: join(home, "attempts", att), works: join(home, "worktrees") };
+}
+
+/** Processes of sessions, of whatever home. */
+export function readSessionProcesses(among?: readonly number[]): TaggedProcess[] {
+  return readTagged("MUSTER_ATTEMPT", sessionFolders, among);
+}
+
+/** True for a process of this session: it has its folders, or it works where it does and has no other home's. */
+export function isOfSession({ value, env, cwd }: TaggedProcess, own: OwnSession): boolean {
+  if (value !== own.att) return false;
+  const said = sessionFolders.map((name) => resolve(env.get(name) ?? "/"));
+  if (said.some((path) => isBelow(path, own.dir))) return true;
+  const others = said.flatMap((path) => attemptFolder(path, own.att));
+  if (others.length > 0) return others.some((folder) => isSame(folder, own.dir));
+  return cwd !== null && (cwd === own.works || isBelow(cwd, own.works));
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}/`);
+}
+
+function attemptFolder(path: string, att: string): string[] {
+  const name = join("/attempts", att);
+  const at = `${path}/`.lastIndexOf(`${name}/`);
+  return at === -1 ? [] : [path.slice(0, at + name.length)];
+}
+
+/** A home may be known by more than one path. */
+function isSame(folder: string, dir: string): boolean {
+  try {
+    return realpathSync(folder) === realpathSync(dir);
+  } catch {
+    return false;
+  }
 }
 
 /** Processes of this user, without this one, whose environment has the variable `tag`; of all, or `among` these. */

@@ -59,7 +59,7 @@ function attach(
   state: ShimState,
   onEvent: (event: AgentEvent) => void,
 ): Live {
-  const followed = followStart(dir, launch.att, state, onEvent);
+  const followed = followStart(dir, launch, state, onEvent);
   const lines = serialize((line: string) => writeLine(dir, line));
   let requests = 0;
   const requestId = (): string => `muster-${launch.n}-${++requests}`;

@@ -62,7 +62,7 @@ async function finishLeftover(
 ): Promise<Live> {
   const { id } = readShim(dir);
   if (id !== undefined && isAlive(id.child)) await endProcess(id.child, leftoverGraceMs);
-  const followed = followStart(dir, launch.att, readShim(dir), onEvent);
+  const followed = followStart(dir, launch, readShim(dir), onEvent);
   const nothing = async (): Promise<void> => {};
   return {
     pid: 0,
@@ -101,7 +101,7 @@ async function startFresh(
       ? cause
       : new Fault("timed_out", `the session in ${dir} did not come up`, { cause });
   }
-  const followed = followStart(dir, launch.att, state, onEvent);
+  const followed = followStart(dir, launch, state, onEvent);
   return live({ query, ended, inbox, asks, followed, dir, launch });
 }
 

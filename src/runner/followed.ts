@@ -1,7 +1,7 @@
 /** A start that is followed: its stream folded from the first byte, its end seen by its exit record or its identity. */
 import { join } from "node:path";
-import type { AgentEvent } from "../core/runner.ts";
-import { sweep } from "../process/end.ts";
+import type { AgentEvent, Launch } from "../core/runner.ts";
+import { sweepSession } from "../process/end.ts";
 import { awaitFile, follow } from "../process/files.ts";
 import { isAlive } from "../process/identity.ts";
 import { type ShimState, isRunning, readShim } from "../process/shim.ts";
@@ -16,10 +16,10 @@ export interface Followed {
   release(): void;
 }
 
-/** Follows start `dir` of attempt `att`. When it is over, what it left behind is swept by its tag before `exited` is given. */
+/** Follows start `dir` of a launch. When it is over, what it left behind is ended before `exited` is given. */
 export function followStart(
   dir: string,
-  att: string,
+  launch: Pick<Launch, "att" | "dir" | "cwd">,
   state: ShimState,
   onEvent: (event: AgentEvent) => void,
 ): Followed {
@@ -35,7 +35,8 @@ export function followStart(
     if (why === undefined) return;
     await following.drain();
     following.stop();
-    await sweep(`MUSTER_ATTEMPT=${att}`, state.id === undefined ? [] : [state.id.shim]);
+    const own = { att: launch.att, dir: launch.dir, works: launch.cwd };
+    await sweepSession(own, state.id === undefined ? [] : [state.id.shim]);
     // Behind every line: an offset is told once.
     offset += 1;
     fold.end(offset);

@@ -28,7 +28,8 @@ import {
   rebuildLedger,
 } from "../../ledger/rebuild.ts";
 import { openLedger } from "../../ledger/sqlite.ts";
-import { sweep } from "../../process/end.ts";
+import { sweepSession } from "../../process/end.ts";
+import { sessionIn } from "../../process/tagged.ts";
 import { type Trace, readKnown, readTraces, unrecorded } from "./evidence.ts";
 import type { Log } from "../log.ts";
 import { findRun } from "../projection.ts";
@@ -124,7 +125,10 @@ export async function recoverLost(host: Host, ledger: Ledger): Promise<void> {
     ...(isWhole ? [] : runs.keys()),
   ]);
   const proved = await recordProofs(host, ledger, looked, { traces: beyond, isWhole });
-  const stranded = await endStranded(beyond.filter(({ run }) => !known.attempts.has(run)));
+  const stranded = await endStranded(
+    host.home,
+    beyond.filter(({ run }) => !known.attempts.has(run)),
+  );
   if (damages.length === 0 && proved.length === 0 && stranded.length === 0) return;
   if (damages.length === 0) {
     const why = "folders and refs tell of more than it";
@@ -197,10 +201,10 @@ async function proveOne(
 }
 
 /** Nobody can follow or answer them: their processes end, and everything they wrote stays where it is. */
-async function endStranded(traces: readonly Trace[]): Promise<Stranded[]> {
+async function endStranded(home: string, traces: readonly Trace[]): Promise<Stranded[]> {
   const stranded: Stranded[] = [];
   for (const { att, run, worktree } of traces)
-    stranded.push({ att, run, worktree, ended: await sweep(`MUSTER_ATTEMPT=${att}`) });
+    stranded.push({ att, run, worktree, ended: await sweepSession(sessionIn(home, att)) });
   return stranded;
 }
 

@@ -1,17 +1,22 @@
 /** Processes and claims that outlived what they belong to. The tag alone proves nothing: another MUSTER_HOME may use the same id. */
 import { readFileSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { claimPath, readClaim } from "../attach.ts";
 import { endProcess } from "../../process/end.ts";
 import { type Identity, isAlive, readIdentity } from "../../process/identity.ts";
-import { type TaggedProcess, readTagged } from "../../process/tagged.ts";
+import {
+  type TaggedProcess,
+  isOfSession,
+  readSessionProcesses,
+  readTagged,
+  sessionIn,
+} from "../../process/tagged.ts";
 import { type Flaw, type Mended, type Scene, attemptIn, done, isAttempt, names } from "./scene.ts";
 
 /** Between TERM and KILL, as for every leftover. */
 const graceMs = 1_000;
 /** A terminal writes its claim at once; one that can't be read after this long was cut off. */
 const claimMs = 60_000;
-const folders = ["CLAUDE_CONFIG_DIR", "CLAUDE_CODE_TMPDIR"];
 
 /** What one attempt left, one finding each. */
 export function leakedProcesses(scene: Scene): Flaw[] {
@@ -31,7 +36,7 @@ interface Leaked {
 
 /** Processes of sessions and gates of this home whose attempt is over, or that no run knows. */
 function leaked(scene: Scene, among?: readonly number[]): Leaked[] {
-  const sessions = readTagged("MUSTER_ATTEMPT", folders, among);
+  const sessions = readSessionProcesses(among);
   const gates = readTagged("MUSTER_GATE", [], among);
   if (among === undefined) scene.count.processes = sessions.length + gates.length;
   const here = [
@@ -46,15 +51,8 @@ function leaked(scene: Scene, among?: readonly number[]): Leaked[] {
   );
 }
 
-/** Its own folders, or where it works, must be below this home. */
-function isSessionHere({ home }: Scene, { value: att, env, cwd }: TaggedProcess): boolean {
-  if (!isAttempt(att)) return false;
-  const own = join(home, "attempts", att);
-  const isBelow = (path: string, folder: string): boolean => resolve(path).startsWith(`${folder}/`);
-  return (
-    folders.some((name) => isBelow(env.get(name) ?? "/", own)) ||
-    (cwd !== null && isBelow(cwd, join(home, "worktrees")))
-  );
+function isSessionHere({ home }: Scene, found: TaggedProcess): boolean {
+  return isAttempt(found.value) && isOfSession(found, sessionIn(home, found.value));
 }
 
 function gateAttempt({ home }: Scene, { value }: TaggedProcess): string | undefined {

@@ -1,13 +1,22 @@
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { awaitGone, endProcess, sweep, tagged } from "../../../src/process/end.ts";
+import { awaitGone, endProcess, sweep, sweepSession, tagged } from "../../../src/process/end.ts";
 import { awaitFile, follow } from "../../../src/process/files.ts";
 import { isAlive, readIdentity, signal } from "../../../src/process/identity.ts";
 import { run } from "../../../src/process/run.ts";
+import { sessionIn } from "../../../src/process/tagged.ts";
 import {
   claimStart,
   maxLineBytes,
@@ -200,6 +209,43 @@ describe("ending", () => {
     expect(tagged(tag)).toHaveLength(0);
     expect(other.exitCode).toBeNull();
     other.kill("SIGKILL");
+  });
+});
+
+describe("the sweep of a session", () => {
+  const att = "att_same_1";
+  const [home, copy] = [join(folder, "m"), join(folder, "m copy")];
+  const works = join(home, "worktrees", "p", att);
+  mkdirSync(works, { recursive: true });
+  symlinkSync(home, join(folder, "link"));
+  for (const each of [home, copy]) mkdirSync(join(each, "attempts", att), { recursive: true });
+  const folderOf = (of: string): string => join(of, "attempts", att, "tmp");
+  const sleeps = (cwd: string, more: Readonly<Record<string, string>>): ChildProcess =>
+    spawn("sleep", ["64"], { cwd, env: { ...env, MUSTER_ATTEMPT: att, ...more } });
+
+  it("ends what is of this home, and nothing of another one with the same attempt (F25, F29)", async () => {
+    const own = [
+      sleeps("/", { CLAUDE_CODE_TMPDIR: folderOf(home) }),
+      sleeps("/", { CLAUDE_CODE_TMPDIR: folderOf(join(folder, "link")) }),
+      sleeps("/", { CLAUDE_CONFIG_DIR: folderOf(home), CLAUDE_CODE_TMPDIR: "/tmp" }),
+      sleeps(works, {}),
+    ];
+    const others = [
+      // The copy of a home works in the same worktrees.
+      sleeps(works, { CLAUDE_CODE_TMPDIR: folderOf(copy) }),
+      sleeps(works, { CLAUDE_CODE_TMPDIR: folderOf(home), MUSTER_ATTEMPT: "att_same_11" }),
+      sleeps("/", {}),
+    ];
+    try {
+      expect(await sweepSession(sessionIn(home, att))).toBe(own.length);
+      await Promise.all(own.map((each) => each.exitCode ?? each.signalCode ?? once(each, "exit")));
+      expect(others.map(({ signalCode }) => signalCode)).toEqual(others.map(() => null));
+      const [first] = others.map(({ pid }) => readIdentity(pid ?? 0));
+      expect(await sweepSession(sessionIn(copy, att), first === undefined ? [] : [first])).toBe(0);
+      expect(await sweepSession(sessionIn(copy, att))).toBe(1);
+    } finally {
+      for (const each of [...own, ...others]) each.kill("SIGKILL");
+    }
   });
 });
 
