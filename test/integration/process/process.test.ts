@@ -237,8 +237,9 @@ describe("the sweep of a session", () => {
       sleeps("/", {}),
     ];
     try {
+      const gone = own.map((each) => once(each, "exit"));
       expect(await sweepSession(sessionIn(home, att))).toBe(own.length);
-      await Promise.all(own.map((each) => each.exitCode ?? each.signalCode ?? once(each, "exit")));
+      await Promise.all(gone);
       expect(others.map(({ signalCode }) => signalCode)).toEqual(others.map(() => null));
       const [first] = others.map(({ pid }) => readIdentity(pid ?? 0));
       expect(await sweepSession(sessionIn(copy, att), first === undefined ? [] : [first])).toBe(0);
