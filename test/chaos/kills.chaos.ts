@@ -41,6 +41,9 @@ async function comesToTheSameEnd(seed: number): Promise<void> {
   expect(differences(wanted, outcome), `it went: ${outcome.story.join(", ")}`).toEqual([]);
 }
 
-describe.concurrent("the end is the same with kills by seed", () => {
-  test.each(Array.from({ length: seeds }, (_, i) => first + i))("%i", comesToTheSameEnd);
+describe.concurrent("the end is the same", () => {
+  test.each(Array.from({ length: seeds }, (_, i) => first + i))(
+    "where the daemon is killed at random while eight sessions live, by seed %i (F2)",
+    comesToTheSameEnd,
+  );
 });

@@ -59,11 +59,12 @@ async function comesToTheSameEnd({ scenario, death, real }: Crash): Promise<void
   expect(differences(wanted, outcome), `it went: ${outcome.story.join(", ")}`).toEqual([]);
 }
 
-describe.concurrent("the end is the same where the daemon dies at", () => {
-  for (const crash of crashes) test(crash.title, () => comesToTheSameEnd(crash));
+describe.concurrent("the end is the same", () => {
+  for (const crash of crashes)
+    test(`where the daemon dies at ${crash.title} (F1)`, () => comesToTheSameEnd(crash));
 });
 
-test("every point is visited, before and after every kind of effect, and there are no fewer than there were", () => {
+test("every point is visited, before and after every kind of effect, and there are no fewer than there were (F1)", () => {
   const real = crashes.filter((crash) => crash.real).length;
   console.log(
     `${visited.size} of ${points.length} crash points visited (floor ${floor}) in ${crashes.length} crashes, ${real} of them on the real binary`,

@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { evidence } from "../evidence/reporter.ts";
 
 export default defineConfig({
   test: {
@@ -7,6 +8,7 @@ export default defineConfig({
     fileParallelism: false,
     maxConcurrency: 3,
     testTimeout: 180_000,
+    reporters: ["default", evidence()],
     env: { NO_COLOR: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" },
   },
 });

@@ -22,6 +22,17 @@ describe("the page of faults", () => {
   });
 });
 
+describe("the runs of chaos", () => {
+  it("are proofs of their own, found by the names of what they try (F1 and F2)", () => {
+    const chaos = readProofs().filter(({ file }) => file.startsWith("test/chaos/"));
+    expect([...new Set(chaos.flatMap(({ ids }) => ids))].toSorted()).toEqual(["F1", "F2"]);
+    const [points] = chaos.filter(({ name }) => name.includes("dies at"));
+    if (points === undefined) throw new Error("the crash points are a proof");
+    const name = "where the daemon dies at after_effect land, in one task (F1)";
+    expect(isRunOf(points, { name, file: points.file, result: "passed" })).toBe(true);
+  });
+});
+
 describe("a proof", () => {
   const source = `
     test("one thing (F1)", () => {});
@@ -48,6 +59,7 @@ describe("a proof", () => {
     expect(isRunOf(each, ran)).toBe(true);
     expect(isRunOf(one, ran)).toBe(false);
     expect(isRunOf(each, { ...ran, file: "b.test.ts" })).toBe(false);
+    expect(isRunOf({ ...each, file: "a.chaos.ts" }, ran)).toBe(false);
     expect(isRunOf({ ...each, file: "a.suite.ts" }, { ...ran, file: "b.test.ts" })).toBe(true);
   });
 

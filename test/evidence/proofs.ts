@@ -18,7 +18,7 @@ const namePattern = /\(\s*(["'`])((?:\\.|(?!\1)[^\\\n])+?) \((F\d+(?:, F\d+)*)\)
 
 /** Every proof in the tests and suites, by file. */
 export function readProofs(): readonly Proof[] {
-  const files = globSync(["src/**/*.{test,suite}.ts", "test/**/*.{test,suite}.ts"], {
+  const files = globSync(["src/**/*.{test,suite}.ts", "test/**/*.{test,suite,chaos}.ts"], {
     cwd: root,
     exclude: ["test/evidence/**"], // Its examples are none.
   });
@@ -35,7 +35,7 @@ export function proofsIn(file: string, text: string): readonly Proof[] {
 
 /** True where a test that ran is this proof: its name is the proof's with something in its places, and its file runs the proof. */
 export function isRunOf({ ids, name, file }: Proof, ran: Ran): boolean {
-  if (file.endsWith(".test.ts") && file !== ran.file) return false;
+  if (!file.endsWith(".suite.ts") && file !== ran.file) return false;
   const literal = `${name} (${ids.join(", ")})`.split(/%[a-z]|\$\{[^}]*\}|\$[a-z.]+/i);
   const pattern = literal.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join(".*");
   return new RegExp(`^${pattern}$`, "s").test(ran.name);
