@@ -91,6 +91,22 @@ export function namedOf({ run, tasks }: RunDetail): Named {
   };
 }
 
+/** True where a word names a task, of the run that it names itself or else of one of `runs`, whatever that task does. */
+export async function isTaskName(
+  daemon: Connection,
+  word: string,
+  runs: readonly string[],
+): Promise<boolean> {
+  const slash = word.indexOf("/");
+  const name = word.slice(slash + 1);
+  for (const run of slash < 0 ? new Set(runs) : [word.slice(0, slash)]) {
+    const detail = await orFault(daemon.run(run));
+    if (detail instanceof Fault) continue;
+    if (namedOf(detail).tasks.some(({ key, id }) => key === name || id === name)) return true;
+  }
+  return false;
+}
+
 /** A run, the latest by default. Throws Fault `not_found`. */
 export async function findRun(daemon: Connection, wanted: string | undefined): Promise<RunDetail> {
   return daemon.run(wanted ?? (await latestRun(daemon)));

@@ -253,14 +253,22 @@ describe("a run", () => {
     expect(await world.git("rev-parse", "main~1")).toBe(base);
   });
 
-  test("`attach` opens a kept worktree on its session and leaves the task as it is", async () => {
+  test("`attach` opens a kept worktree on its session and leaves the task as it is", async ({
+    skip,
+  }) => {
+    if (!hasTerminals) skip("there is no program script");
     const { worktree } = taskOf(await world.api.run(run), "broken");
-    const { code, stderr } = await muster(["attach", "broken"]);
-    expect([code, stderr]).toEqual([
+    const { code, shown } = await onTerminal(["attach", "broken"], "leave it to go on", "\u0004");
+    expect([code, shown]).toEqual([
       0,
-      `◎ claude on ${run}/broken, in ${worktree}; leave it to go on\n`,
+      expect.stringContaining(`◎ claude on ${run}/broken, in ${worktree}; leave it to go on\r\n`),
     ]);
     expect(taskOf(await world.api.run(run), "broken").state).toBe("failed");
+    expect(await refusalOf(["attach", "broken"])).toEqual([
+      2,
+      "✗ attach needs a terminal, and this is none",
+      `↳ To see what it did, run muster logs ${run}/broken`,
+    ]);
     expect(await refusalOf(["attach", "latin"])).toEqual([
       1,
       `✗ ${run}/latin is landed and has no worktree any more`,
@@ -346,6 +354,9 @@ describe("a person's word", () => {
     });
     expect((await muster(["approve"])).stdout).toBe(`✓ approved ${run}/r\n`);
     await world.until(run, (detail) => taskOf(detail, "q").state === "landed");
+    // The name of a task that asks nothing is no answer to the question of another one.
+    for (const word of ["q", `${run}/q`, `${run.slice(4, 9)}/q`])
+      expect((await refusalOf(["answer", word])).slice(0, 2)).toEqual([2, "✗ no answer given"]);
     expect((await muster(["answer", "--allow"])).stdout).toBe(`✓ answered ${run}/p\n`);
     expect((await world.settled(run)).run.state).toBe("succeeded");
     expect(await world.git("show", "main:r.txt")).toBe("good, louder");
@@ -409,17 +420,25 @@ describe("steering", () => {
     expect((await refusalOf(["tell", "s", "hello"]))[0]).toBe(1);
   });
 
-  test("`attach` takes a live session over and gives it back", async () => {
+  test("`attach` takes a live session over and gives it back", async ({ skip }) => {
+    if (!hasTerminals) skip("there is no program script");
     const plan = world.plan([held("v", "v", [goOn("v-more")])]);
     const id = await world.start(plan);
     await world.held("v");
-    const { code, stderr } = await muster(["attach", "v"]);
-    expect([code, lines({ code, stderr, stdout: stderr })]).toEqual([
+    expect(await refusalOf(["attach", "v"])).toEqual([
+      2,
+      "✗ attach needs a terminal, and this is none",
+      `↳ To say something to the session, run muster tell ${id}/v "TEXT"`,
+    ]);
+    expect(taskOf(await world.api.run(id), "v").state).toBe("working");
+    const { code, shown } = await onTerminal(["attach", "v"], "leave it to go on", "\u0004");
+    const notes = shown.split("\r\n").filter((line) => line.includes("◎"));
+    expect([code, notes]).toEqual([
       0,
       [
         `◎ ${id}/v is paused, waiting for its session to end`,
         expect.stringMatching(`^◎ claude on ${id}/v, in .*; leave it to go on$`),
-        `◎ muster goes on with ${id}/v`,
+        expect.stringContaining(`◎ muster goes on with ${id}/v`),
       ],
     ]);
     const events = await world.events(id, ({ type }) => type === "run.settled");
@@ -430,22 +449,25 @@ describe("steering", () => {
   });
 });
 
-describe.skipIf(!existsSync("/usr/bin/script"))("on a terminal (needs the program script)", () => {
-  /** Runs a command line on a terminal of its own and types `typed` once `prompt` is shown. */
-  async function onTerminal(args: readonly string[], prompted: string, typed: string) {
-    const bin = join(import.meta.dirname, "../../bin/muster.js");
-    const line = [process.execPath, bin, ...args].map((word) => `'${word}'`).join(" ");
-    const env = { ...world.env, NODE_COMPILE_CACHE: cache, TERM: "xterm", SHELL: "/bin/sh" };
-    const child = spawn("/usr/bin/script", ["-qec", line, "/dev/null"], { cwd: world.repo, env });
-    let shown = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      if (!shown.includes(prompted) && (shown + text).includes(prompted)) child.stdin.write(typed);
-      shown += text;
-    });
-    const code = await new Promise((resolve) => child.once("close", resolve));
-    return { code, shown };
-  }
+/** A terminal is made by a program that not every system has. */
+const hasTerminals = existsSync("/usr/bin/script");
 
+/** Runs a command line on a terminal of its own and types `typed` once `prompt` is shown. */
+async function onTerminal(args: readonly string[], prompted: string, typed: string) {
+  const bin = join(import.meta.dirname, "../../bin/muster.js");
+  const line = [process.execPath, bin, ...args].map((word) => `'${word}'`).join(" ");
+  const env = { ...world.env, NODE_COMPILE_CACHE: cache, TERM: "xterm", SHELL: "/bin/sh" };
+  const child = spawn("/usr/bin/script", ["-qec", line, "/dev/null"], { cwd: world.repo, env });
+  let shown = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    if (!shown.includes(prompted) && (shown + text).includes(prompted)) child.stdin.write(typed);
+    shown += text;
+  });
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  return { code, shown };
+}
+
+describe.skipIf(!hasTerminals)("on a terminal (needs the program script)", () => {
   test("`watch` offers the question instead of leaving, and goes on with the answer", async () => {
     const id = await world.start(world.plan([asking("w1")]));
     await isAsking(id);
@@ -605,7 +627,7 @@ describe("leaving", () => {
   test("`host stop` ends the daemon and returns when it is gone", async () => {
     await muster(["ls"]);
     const { host } = JSON.parse((await muster(["host", "status", "--json"])).stdout);
-    expect(Object.keys(host)).toEqual(["pid", "version", "socket", "sessions"]);
+    expect(Object.keys(host)).toEqual(["pid", "version", "socket", "sessions", "heldBack"]);
     expect((await muster(["host", "stop"])).stdout).toBe("✓ the daemon has ended\n");
     expect((await muster(["host", "status"])).code).toBe(69);
     expect((await muster(["host", "stop"])).stderr).toBe("◎ no daemon runs\n");

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { CommandRequest } from "../../api/schema.ts";
 import { Fault } from "../../core/fault.ts";
 import { type ActFlags, act, actFlags, requireText } from "../act.ts";
+import { isTaskName, latestRun } from "../address.ts";
 import { type Connection, connect } from "../connect.ts";
 import { examples } from "../help.ts";
 import { type Question, isAt, openQuestions, theQuestion } from "../questions.ts";
@@ -59,7 +60,7 @@ async function answer(
   }));
 }
 
-/** With one word and no flag it is the text, unless it names a task that asks: then the text is missing. */
+/** With one word and no flag it is the text, unless it names a task, which may ask nothing: then the text is missing. */
 async function sortWords(
   daemon: Connection,
   first: string | undefined,
@@ -69,7 +70,11 @@ async function sortWords(
   if (second !== undefined || allow === true || deny === true)
     return { address: first, text: second };
   if (first === undefined) return { address: undefined, text: undefined };
-  const isAddress = (await openQuestions(daemon)).some((question) => isAt(question, first));
+  const open = await openQuestions(daemon);
+  if (open.length === 0) return { address: undefined, text: first };
+  const isAddress =
+    open.some((question) => isAt(question, first)) ||
+    (await isTaskName(daemon, first, [await latestRun(daemon), ...open.map(({ run }) => run)]));
   return isAddress ? { address: first, text: undefined } : { address: undefined, text: first };
 }
 

@@ -40,6 +40,7 @@ async function attach(daemon: Connection, address: TaskAddress): Promise<number>
   const { run, task, text } = address;
   const now = stateOf(address.detail, task);
   requireSession(text, now);
+  requireTerminal(text, now);
   if (isOver(now)) return open(daemon, address);
   const detail = await rest(daemon, address);
   const { phase } = stateOf(detail, task);
@@ -81,6 +82,16 @@ function requireSession(text: string, { worktree, session, state }: Now): void {
   const what = session === null ? "has no session yet" : "has no worktree any more";
   throw new Fault("refused", `${text} is ${state} and ${what}`, {
     remedy: helpOf(text, state, session !== null),
+  });
+}
+
+/** Without one Claude Code could only fail, with the task paused for it. */
+function requireTerminal(text: string, now: Now): void {
+  if (process.stdin.isTTY && process.stdout.isTTY) return;
+  throw new Fault("usage", "attach needs a terminal, and this is none", {
+    remedy: isOver(now)
+      ? `To see what it did, run muster logs ${text}`
+      : `To say something to the session, run muster tell ${text} "TEXT"`,
   });
 }
 

@@ -347,7 +347,12 @@ describe("approve", () => {
       );
     }
     const { d } = with1({ approval: true }, "proved");
-    expect(() => d.command(approve("a", true))).toThrow(refused("no gate is proposed for run_a/a"));
+    expect(() => d.command(approve("a", true))).toThrow(
+      expect.objectContaining({
+        message: "no gate is proposed for run_a/a",
+        remedy: "add `gate:` to muster.yaml, then: muster retry run_a/a",
+      }),
+    );
   });
 
   it("of what does not wait for it is refused", () => {

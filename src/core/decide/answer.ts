@@ -136,7 +136,7 @@ export function approve(
   }
   if (spec.gateFrom === "said" || spec.gate === null || spec.gate.length === 0)
     throw new Fault("refused", `no gate is proposed for ${run}/${task}`, {
-      remedy: "add `gate:` to muster.yaml, then: muster retry",
+      remedy: `add \`gate:\` to muster.yaml, then: muster retry ${run}/${task}`,
     });
   d.emit({ type: "gate.accepted", project: spec.project, commands: spec.gate });
   for (const other of d.state.attempts.values()) proveAgain(d, other.id, spec.project);
