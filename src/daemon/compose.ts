@@ -116,7 +116,7 @@ export async function openHouse({
     async close(options) {
       await core.stop();
       await letGo(sessions, options);
-      await memory.close();
+      memory.close();
       await ledger.close();
     },
   };

@@ -2,10 +2,9 @@
  * What memory does to this host: looked at every few seconds, at every admission and whenever something was killed. What the kernel
  * counted is kept for the next daemon, which learns from it that this one may have been killed itself.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HostInfo } from "../../api/service.ts";
-import { replaceFile } from "../../config/write.ts";
 import type { Capacity } from "../../core/inputs.ts";
 import { bootId } from "../../process/identity.ts";
 import { type KillScope, machine, readKills, readMemory, readScope } from "../../process/memory.ts";
@@ -24,7 +23,7 @@ export interface MemoryWatch {
   killedSince(at: number, pid?: number): boolean;
   heldBack(): HostInfo["heldBack"];
   /** Nothing is looked at any more, and the next daemon is told that this one was not killed. */
-  close(): Promise<void>;
+  close(): void;
 }
 
 export interface WatchOptions {
@@ -85,7 +84,7 @@ export function watchMemory(options: WatchOptions): MemoryWatch {
     },
     close() {
       clearInterval(timer);
-      return counts.close();
+      counts.close();
     },
   };
 }
@@ -96,7 +95,7 @@ interface Counts {
   own(): KillScope;
   /** When the count of a process, or ours, was last seen to have risen. */
   roseAt(pid?: number): number;
-  close(): Promise<void>;
+  close(): void;
 }
 
 function countKills(home: string, pids: () => readonly number[]): Counts {
@@ -105,7 +104,6 @@ function countKills(home: string, pids: () => readonly number[]): Counts {
   const roseAt = new Map<KillScope, number>();
   let scopes = new Map<number, KillScope>();
   let own: KillScope = machine;
-  let saved: Promise<void> = Promise.resolve();
 
   /** A daemon that comes back elsewhere is told of what killed the one before it. */
   const before = left?.scope;
@@ -129,15 +127,14 @@ function countKills(home: string, pids: () => readonly number[]): Counts {
       const risen = [...all].filter((scope) => rose(scope, now));
       const count = kills.get(own);
       if (count !== undefined && was !== `${own} ${count}`)
-        saved = saved.then(() => save(home, { boot: bootId(), scope: own, kills: count }));
+        save(home, { boot: bootId(), scope: own, kills: count });
       return risen.length > 0;
     },
     own: () => own,
     roseAt: (pid) =>
       roseAt.get((pid === undefined ? undefined : scopes.get(pid)) ?? own) ??
       Number.NEGATIVE_INFINITY,
-    async close() {
-      await saved;
+    close() {
       rmSync(join(home, fileName), { force: true });
     },
   };
@@ -149,9 +146,15 @@ interface Left {
   readonly kills: number;
 }
 
-/** Nothing depends on it but a sentence, and how much is begun at once. */
-async function save(home: string, left: Left): Promise<void> {
-  await replaceFile(join(home, fileName), `${JSON.stringify(left)}\n`).catch(() => {});
+/** Nothing depends on it but a sentence, and how much is begun at once: it is not synced, and a full disk keeps the old one. */
+function save(home: string, left: Left): void {
+  const path = join(home, fileName);
+  try {
+    writeFileSync(`${path}.new`, `${JSON.stringify(left)}\n`, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch {
+    rmSync(`${path}.new`, { force: true });
+  }
 }
 
 /** What a daemon that did not end by itself had counted, in this life of the machine. */
