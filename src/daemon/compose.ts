@@ -25,7 +25,7 @@ import { openSound, recoverLost } from "./damage/damage.ts";
 import { type Engine, engine } from "./engine.ts";
 import type { Log } from "./log.ts";
 import { type MemoryWatch, watchMemory, wasLastKilled } from "./memory/watch.ts";
-import { noteBoot, pausesAfterRestart, wasRestarted } from "./reboot.ts";
+import { startEngine } from "./reboot.ts";
 import { service } from "./service.ts";
 
 export interface House {
@@ -92,11 +92,7 @@ export async function openHouse({
   ledger.subscribe((events) => {
     for (const event of events) hear(event, callers, log);
   });
-  const restarted = wasRestarted(home);
-  await core.start((state) => (restarted ? pausesAfterRestart(state, callers) : []));
-  await noteBoot(home).catch((error: unknown) =>
-    log("warn", "This boot was not noted", { error: String(error) }),
-  );
+  await startEngine(core, home, callers, log);
   // From a crash right behind the end of a run, or in the middle of its beginning.
   callers.settleAllBut(new Set(core.state.runs.keys()));
   return {

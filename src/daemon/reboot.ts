@@ -8,9 +8,25 @@ import type { Command } from "../core/inputs.ts";
 import type { State } from "../core/state.ts";
 import { bootId } from "../process/identity.ts";
 import type { Callers } from "./callers/callers.ts";
+import type { Engine } from "./engine.ts";
+import type { Log } from "./log.ts";
+
+/** Starts the engine; what the person wants to be asked about after a restart of the machine is paused before anything else. */
+export async function startEngine(
+  engine: Engine,
+  home: string,
+  callers: Callers,
+  log: Log,
+): Promise<void> {
+  const restarted = wasRestarted(home);
+  await engine.start((state) => (restarted ? pausesAfterRestart(state, callers) : []));
+  await noteBoot(home).catch((error: unknown) =>
+    log("warn", "This boot was not noted", { error: String(error) }),
+  );
+}
 
 /** True where the last daemon of this home ran before the machine was restarted; false where none ever ran. */
-export function wasRestarted(home: string): boolean {
+function wasRestarted(home: string): boolean {
   try {
     return readFileSync(bootFile(home), "utf8").trim() !== bootId();
   } catch {
@@ -19,12 +35,12 @@ export function wasRestarted(home: string): boolean {
 }
 
 /** What ran before counts as known from here on. */
-export async function noteBoot(home: string): Promise<void> {
+async function noteBoot(home: string): Promise<void> {
   await replaceFile(bootFile(home), `${bootId()}\n`);
 }
 
 /** Pauses of the runs whose person wants to be asked before anything goes on after a restart. */
-export function pausesAfterRestart(state: State, callers: Callers): Command[] {
+function pausesAfterRestart(state: State, callers: Callers): Command[] {
   const why = "the machine was restarted";
   return [...state.runs.values()]
     .filter(({ id, paused }) => !paused && policyOf(callers, id) === "ask")

@@ -1,24 +1,21 @@
 /** The session effect: start n of an attempt, live and followed until it exits, and everything that is said to it meanwhile. */
-import type { Attempt } from "../core/attempt.ts";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
 import { maxHandoverChars } from "../core/texts.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
-import { oneLine } from "../core/words.ts";
 import { person } from "../git/merge.ts";
 import { sweepSession } from "../process/end.ts";
 import { sessionIn } from "../process/tagged.ts";
-import { type Host, attemptDir, openProject } from "./context.ts";
+import { type Host, openProject } from "./context.ts";
+import { diskOf, wholeExit } from "./exit.ts";
 import { wholeText } from "./message.ts";
 import { sessionEnvironment } from "./session-environment.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { watchStalls } from "./stall.ts";
-import { isFull } from "./full.ts";
 import { prepareLaunch } from "./launch.ts";
-import { memoryText } from "./memory.ts";
 import { WorktreeGone } from "./worktree.ts";
 
 type SessionEffect = Extract<Effect, { do: "session" }>;
@@ -28,11 +25,6 @@ const interruptMs = 10_000;
 /** Between asking a session to end and TERM, and between TERM and KILL. */
 const stopGraceMs = 5_000;
 const stallLookMs = 5_000;
-const maxToolChars = 200;
-/** As a shell says it: 128 and the number of the signal. */
-const killedCode = 137;
-/** A kill is heard of within a few seconds, and what the session left behind is ended first, for ten at most. */
-const memoryMs = 30_000;
 
 export interface Sessions {
   perform(effect: SessionEffect): Promise<void>;
@@ -134,13 +126,9 @@ async function keepLive(
     if (event.is !== "exited" && event.offset <= already) return;
     const observed = observe(event, n);
     if (observed?.saw === "session_exited") {
-      const exit =
-        tool === null
-          ? observed
-          : { ...observed, why: `${observed.why}, in the middle of ${cut(tool)}` };
       const up = live.get(att);
       const isOurs = up !== undefined && ended.has(up);
-      report({ ...(isOurs ? exit : withMemory(host, exit, up?.pid)), ...diskOf(host, attempt) });
+      report(wholeExit(host, attempt, observed, { tool, pid: up?.pid, isOurs }));
     } else if (observed !== undefined) report(observed);
     if (event.is === "exited") exited.resolve();
   };
@@ -167,21 +155,6 @@ async function keepLive(
     starting.delete(att);
     live.delete(att);
   }
-}
-
-type Exited = Extract<Observed, { saw: "session_exited" }>;
-
-/** Says that the kernel killed for want of memory, of an exit that was a kill; it may have meant another process beside it. */
-function withMemory(host: Host, exited: Exited, pid: number | undefined): Exited {
-  const isKilled = exited.code === killedCode || exited.code === null;
-  if (!isKilled || !host.killedSince(performance.now() - memoryMs, pid)) return exited;
-  return { ...exited, memory: true, why: `${exited.why}, ${memoryText}` };
-}
-
-/** Says that there was no space for what a session writes. */
-function diskOf(host: Host, { id, worktree }: Attempt): { readonly disk?: true } {
-  const folders = [attemptDir(host, id), ...(worktree === null ? [] : [worktree.path])];
-  return isFull(...folders) ? { disk: true } : {};
 }
 
 async function startSession(
@@ -213,12 +186,6 @@ async function withinMs(ms: number, act: Promise<void>): Promise<void> {
     new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))),
   ]);
   clearTimeout(timer);
-}
-
-/** A tool call may be a whole script; its beginning tells which it was. */
-function cut(tool: string): string {
-  const line = oneLine(tool);
-  return line.length > maxToolChars ? `${line.slice(0, maxToolChars)}…` : line;
 }
 
 function messageOf(error: unknown): string {

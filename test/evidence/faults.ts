@@ -95,8 +95,7 @@ export const faults: readonly Fault[] = [
   fault(
     "F18",
     "the API answers 429 and says when to come back",
-    "the task waits and goes on; nothing fails",
-    "other tasks do not slow down",
+    "the task waits and goes on, others with the same key and model wait with it; nothing fails",
   ),
   fault(
     "F19",
@@ -106,8 +105,7 @@ export const faults: readonly Fault[] = [
   fault(
     "F20",
     "the model is overloaded for an hour",
-    "nothing fails, it is asked ever less often, and everything goes on afterwards",
-    "one probe for all tasks of a model",
+    "nothing fails, it is asked ever less often, by one task at a time, and everything goes on afterwards",
   ),
   fault(
     "F21",
