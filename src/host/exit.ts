@@ -28,9 +28,9 @@ export function wholeExit(
   exited: Exited,
   { tool, pid, isOurs }: Circumstances,
 ): Exited {
+  const exit = isOurs ? exited : withMemory(host, exited, pid);
   const within = tool === null ? "" : `, in the middle of ${cut(tool)}`;
-  const exit = { ...exited, why: `${exited.why}${within}` };
-  return { ...(isOurs ? exit : withMemory(host, exit, pid)), ...diskOf(host, attempt) };
+  return { ...exit, why: `${exit.why}${within}`, ...diskOf(host, attempt) };
 }
 
 /** Says that there was no space for what a session writes. */
