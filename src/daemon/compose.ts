@@ -75,16 +75,9 @@ export async function openHouse({
     isLastOf: (project, att) => isLastOf(core.state, project, att),
     killedSince: memory.killedSince,
   };
-  const { perform, sessions } = performer(host, boundary);
-  const core = engine({
-    ledger,
-    capacity: memory.capacity,
-    perform,
-    now: Date.now,
-    boundary,
-    log,
-    fail,
-  });
+  const { sessions, ...effects } = performer(host, boundary);
+  const { capacity } = memory;
+  const core = engine({ ledger, capacity, ...effects, now: Date.now, boundary, log, fail });
   const recovered = await recoverFollows(host, baseEnvironment(home));
   if (recovered > 0)
     log("warn", "Completed what a crash had left half done in a checkout", { count: recovered });

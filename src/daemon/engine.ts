@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly ledger: Ledger;
   readonly capacity: () => Capacity;
   readonly perform: (effects: readonly Effect[]) => void;
+  /** Told what is due before every tick: what is over has ended even where that tick makes it due again. */
+  readonly forget: (effects: readonly Effect[]) => void;
   readonly now: () => number;
   readonly boundary: Boundary;
   readonly log: Log;
@@ -55,18 +57,16 @@ export function engine(options: EngineOptions): Engine {
   const { log } = options;
   const turns = oneAtATime(log);
   const record = openRecord(options);
+  const sleeps = openSleeps(record);
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
-  /** Time that nobody worked in passes before what is told after it. */
-  const wakeUp = async (): Promise<void> => {
-    const sleptMs = record.slept();
-    if (sleptMs > sleepMs) await turns.patiently(() => record.tick(sleptMs));
-  };
-
   const settle = async (): Promise<void> => {
-    for (let ticks = 0; (await record.tick(0)).length > 0; ticks++)
-      assert(ticks < maxTicks, "ticks come to rest");
+    for (let ticks = 0; ; ticks++) {
+      assert(ticks <= maxTicks, "ticks come to rest");
+      options.forget(due(record.state, record.now()).effects);
+      if ((await sleeps.tick()).length === 0) break;
+    }
     await record.keep();
     if (stopped) return;
     const { effects, wakeAt } = due(record.state, record.now());
@@ -85,7 +85,7 @@ export function engine(options: EngineOptions): Engine {
     }
   };
 
-  const wake = (): Promise<void> => turns.take(() => wakeUp().then(follow)).catch(broken);
+  const wake = (): Promise<void> => turns.take(follow).catch(broken);
   const wakeIn = (ms: number | null): void => {
     clearTimeout(timer);
     if (ms === null || stopped) return;
@@ -107,7 +107,7 @@ export function engine(options: EngineOptions): Engine {
       // Nobody waits behind a full disk to be told that it is full.
       if (turns.waitsFor !== null) throw turns.waitsFor;
       return turns.take(async () => {
-        await wakeUp();
+        await sleeps.pass();
         const events = await record.take({ is: "command", command, seed: randomUUID() });
         await follow().catch(broken);
         return events;
@@ -115,12 +115,8 @@ export function engine(options: EngineOptions): Engine {
     },
     observe(observation) {
       const input: Input = { is: "observation", observation, seed: randomUUID() };
-      const act = async (): Promise<void> => {
-        await wakeUp();
-        await turns.patiently(() => record.take(input));
-        await follow();
-      };
-      return turns.take(act).catch(broken);
+      const act = (): Promise<unknown> => sleeps.pass().then(() => record.take(input));
+      return turns.take(() => turns.patiently(act).then(follow)).catch(broken);
     },
     tick: wake,
     start: (first = () => []) => turns.take(() => record.load(first).then(settle)),
@@ -128,6 +124,26 @@ export function engine(options: EngineOptions): Engine {
       stopped = true;
       clearTimeout(timer);
       await turns.stop();
+    },
+  };
+}
+
+/** Ticks that tell of a sleep: also of one in the middle of a turn, or of a wait for the ledger. */
+function openSleeps(record: Recorded) {
+  /** Time that nobody worked in, of which no tick has been told. */
+  let untoldMs = 0;
+  const tick = async (): Promise<readonly Event[]> => {
+    untoldMs += record.slept();
+    const events = await record.tick(untoldMs > sleepMs ? untoldMs : 0);
+    untoldMs = 0; // Not before it is recorded: a ledger that takes nothing now is told later.
+    return events;
+  };
+  return {
+    tick,
+    /** What is told after a sleep comes after it. */
+    async pass(): Promise<void> {
+      untoldMs += record.slept();
+      if (untoldMs > sleepMs) await tick();
     },
   };
 }

@@ -15,6 +15,8 @@ import { commitLeftovers, inspect, takeSnapshot } from "./settle.ts";
 export interface Performer {
   /** What is due now: new keys are started, keys that are no longer due are forgotten. */
   perform(effects: readonly Effect[]): void;
+  /** Forgets keys that are over and no longer due: due again, they are started again. Starts nothing. */
+  forget(effects: readonly Effect[]): void;
   /** Keys under way. */
   readonly keys: ReadonlySet<string>;
   readonly sessions: Sessions;
@@ -54,12 +56,17 @@ export function performer(host: Host, boundary: Boundary): Performer {
     }
   };
 
+  const forget = (effects: readonly Effect[]): void => {
+    const due = new Set(effects.map(({ key }) => key));
+    for (const key of known) if (!due.has(key) && !running.has(key)) known.delete(key);
+  };
+
   return {
     keys: known,
     sessions: talk,
+    forget,
     perform(effects) {
-      const due = new Set(effects.map(({ key }) => key));
-      for (const key of known) if (!due.has(key) && !running.has(key)) known.delete(key);
+      forget(effects);
       for (const effect of effects) {
         if (known.has(effect.key)) continue;
         known.add(effect.key);

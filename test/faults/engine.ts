@@ -14,6 +14,8 @@ export interface Driven {
   readonly engine: Engine;
   /** What was due last. */
   due(): readonly Effect[];
+  /** The keys that a host was told are over, in order. */
+  readonly over: readonly string[];
   attempt(): Attempt;
   /** Tells what the world answered to the phase or session of the only attempt. */
   see(observed: Observed): Promise<void>;
@@ -25,11 +27,16 @@ export interface Driven {
 
 export function driven(ledger: Ledger, now: () => number): Driven {
   let effects: readonly Effect[] = [];
+  const over: string[] = [];
   const core = engine({
     ledger,
     capacity: () => roomy,
     perform: (next) => {
       effects = next;
+    },
+    forget: (next) => {
+      const due = new Set(next.map(({ key }) => key));
+      over.push(...effects.map(({ key }) => key).filter((key) => !due.has(key)));
     },
     now,
     boundary: noBoundary,
@@ -53,6 +60,7 @@ export function driven(ledger: Ledger, now: () => number): Driven {
   return {
     engine: core,
     due: () => effects,
+    over,
     attempt,
     see,
     async work() {

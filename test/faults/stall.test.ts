@@ -69,6 +69,7 @@ async function runThrough(steps: Steps, later: Steps): Promise<readonly Event[]>
     ledger,
     capacity: () => roomy,
     perform: effects.perform,
+    forget: effects.forget,
     now: Date.now,
     boundary: noBoundary,
     log: () => {},
