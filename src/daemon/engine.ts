@@ -50,8 +50,8 @@ const maxTicks = 1_000;
 const snapshotEvery = 2_000;
 /** A machine that slept for longer is told of it before anything else (design §2). */
 const sleepMs = 60_000;
-/** setTimeout takes no more (2^31 - 1 ms); a longer wait is looked at again. */
-const maxTimerMs = 24 * 60 * 60_000;
+/** A timer stands still while the machine sleeps: a longer wait is looked at again this often, and is over this late at most. */
+const maxTimerMs = 60_000;
 
 export function engine(options: EngineOptions): Engine {
   const { log } = options;

@@ -1,5 +1,5 @@
 /** Clocks that jump: the engine with a wall clock that the test sets, beside the monotonic one as it is. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import type { Ledger } from "../../src/core/ports.ts";
 import { memoryLedger } from "../../src/testing/memory-ledger.ts";
 import { evidence, head } from "../../src/testing/walk.ts";
@@ -81,6 +81,27 @@ test("what is due again by the time that its end is recorded is begun again", as
   expect(d.attempt()).toMatchObject({ park: null, recoveries: 1 });
   expect(d.due().map(({ key }) => key)).toContain(inspect);
   expect(d.over).toContain(inspect);
+});
+
+test("a wait that ended while the machine slept is over a minute after it wakes at most (F8)", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  await d.work();
+  const failure = {
+    is: "unavailable",
+    reason: "rate_limit",
+    status: 429,
+    retryAt: Date.now() + 4 * hourMs,
+    detail: "limited",
+  } as const;
+  await d.see({ saw: "round_ended", failure, text: "", turns: 0, usd: 0, offset: 900 });
+  expect(d.attempt().park?.reason).toBe("rate_limit");
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(d.attempt().park?.reason).toBe("rate_limit");
+  // Timers stand still while the machine sleeps.
+  jumpMs += 8 * hourMs;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(d.attempt().park).toBeNull();
 });
 
 test("a clock that is set forward by an hour times nothing out (F9)", async () => {
