@@ -120,6 +120,8 @@ export type Observed =
       readonly why: string;
       readonly retry: boolean;
       readonly worktree?: Worktree | null;
+      /** There is no space for it. */
+      readonly disk?: true;
     }
   /** The project's own Claude configuration is not what a person has trusted; nothing was made. */
   | { readonly saw: "untrusted"; readonly tree: string; readonly files: readonly string[] }
@@ -199,8 +201,13 @@ export type Observed =
       readonly outside: readonly string[];
       readonly missing: readonly string[];
     }
-  /** `gone`: there is no worktree any more; no waiting brings it back. */
-  | { readonly saw: "inspect_failed"; readonly why: string; readonly gone?: true }
+  /** `gone`: there is no worktree any more; no waiting brings it back. `disk`: there was no space. */
+  | {
+      readonly saw: "inspect_failed";
+      readonly why: string;
+      readonly gone?: true;
+      readonly disk?: true;
+    }
   | { readonly saw: "committed"; readonly head: Head }
   | {
       readonly saw: "gated";
@@ -218,7 +225,8 @@ export type Observed =
     }
   | { readonly saw: "merged"; readonly merge: Merge }
   | { readonly saw: "merge_conflicts"; readonly target: Sha; readonly paths: readonly string[] }
-  | { readonly saw: "target_missing"; readonly why: string }
+  /** `disk`: there was no space for the merge; nothing is said of the target. */
+  | { readonly saw: "target_missing"; readonly why: string; readonly disk?: true }
   /** The project wants its commits signed, and that does not work without a prompt. */
   | { readonly saw: "signing_failed"; readonly why: string }
   | { readonly saw: "landed"; readonly commit: Sha; readonly followed: string | null }

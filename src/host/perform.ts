@@ -4,6 +4,7 @@ import { Fault } from "../core/fault.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { Boundary } from "./boundary.ts";
 import type { Host } from "./context.ts";
+import { isFull } from "./full.ts";
 import { gate } from "./gate.ts";
 import { landMerge, merge } from "./landing.ts";
 import { provision } from "./provision.ts";
@@ -48,7 +49,7 @@ export function performer(host: Host, boundary: Boundary): Performer {
         error: String(error),
         stack: error instanceof Error ? error.stack : undefined,
       });
-      const observed = failure(effect, error);
+      const observed = failure(host, effect, error);
       boundary({ is: "after_effect", effect, observed });
       if (observed !== undefined) host.report(att, key, observed);
     } finally {
@@ -119,10 +120,13 @@ async function act(host: Host, talk: Sessions, effect: Effect): Promise<Observed
 const lostCodes: ReadonlySet<string> = new Set(["refused", "not_found", "not_a_repository"]);
 
 /** What the core hears of an effect that threw: the fact that it failed, in one line. */
-function failure(effect: Effect, error: unknown): Observed | undefined {
+function failure(host: Host, effect: Effect, error: unknown): Observed | undefined {
   const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
   const isFault = error instanceof Fault;
   const gone = error instanceof WorktreeGone ? { gone: true as const } : {};
+  const { spec, attempt } = effect;
+  const folders = [host.home, spec.root, ...(attempt.worktree ? [attempt.worktree.path] : [])];
+  const disk = isFull(...folders) ? { disk: true as const } : {};
   if (isFault && error.code === "no_login" && effect.do !== "session")
     return { saw: "needs_credentials", why };
   switch (effect.do) {
@@ -131,19 +135,20 @@ function failure(effect: Effect, error: unknown): Observed | undefined {
         saw: "provision_failed",
         why,
         retry: !isFault || error.code === "git_failed" || error.code === "locked",
+        ...disk,
       };
     case "snapshot":
       // A worktree that can't be opened will not be by waiting.
       if (isFault && lostCodes.has(error.code) && effect.attempt.phase.at !== "ending")
-        return { saw: "inspect_failed", why, ...gone };
+        return { saw: "inspect_failed", why, ...gone, ...disk };
       return { saw: "snapshot_failed", why };
     case "inspect":
     case "commit":
-      return { saw: "inspect_failed", why, ...gone };
+      return { saw: "inspect_failed", why, ...gone, ...disk };
     case "gate":
-      return { saw: "gate_broken", commit: effect.head.commit, why };
+      return { saw: "gate_broken", commit: effect.head.commit, why, ...disk };
     case "merge":
-      return { saw: "target_missing", why };
+      return { saw: "target_missing", why, ...disk };
     case "land":
       return { saw: "checkout_in_the_way", detail: why };
     case "retire":

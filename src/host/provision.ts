@@ -30,6 +30,7 @@ import {
   worktreeReason,
 } from "./context.ts";
 import { makeRoom } from "./branches.ts";
+import { isFull } from "./full.ts";
 import { handoverDir } from "./handed-over.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
@@ -67,7 +68,10 @@ export async function provision(host: Host, effect: ProvisionEffect): Promise<Ob
   };
   await bringAlong(repo, config, record.path, target);
   const broken = await setUp(host, effect, config, record.path);
-  if (broken !== undefined) return failed(broken, worktree);
+  if (broken !== undefined) {
+    const disk = isFull(record.path, host.home) ? { disk: true as const } : {};
+    return { ...failed(broken, worktree), ...disk };
+  }
   const place = { ...record, common: repo.common, worktree: record.path };
   await writeBrought(host, attempt.id, await readIgnored(repo, place));
   await handOver(host, effect);
@@ -86,7 +90,10 @@ async function findUntrusted(
   return { saw: "untrusted", tree, files: files.map(({ path }) => path) };
 }
 
-function failed(why: string, worktree: Worktree | null): Observed {
+function failed(
+  why: string,
+  worktree: Worktree | null,
+): Extract<Observed, { saw: "provision_failed" }> {
   return { saw: "provision_failed", why, retry: false, worktree };
 }
 

@@ -36,6 +36,17 @@ describe("a worktree", () => {
     expect(d.task("a").state).toMatchObject({ is: "failed", reason: "provision_failed" });
   });
 
+  it("that there is no space for waits for it, however often", () => {
+    const { d, w } = admitted();
+    for (let i = 1; i <= 5; i++) {
+      d.see("a", { saw: "provision_failed", why: "no space", retry: i < 3, disk: true });
+      expect(d.attempt("a").park?.reason).toBe("disk");
+      d.tick(60_000);
+      expect(d.effect("a", "provision")?.key).toBe(`provision:att_a_1:${i + 1}`);
+    }
+    expect(w.provision("a")).toContain("attempt.provisioned");
+  });
+
   it("whose needs conflict waits until they have landed, and fails where they still do", () => {
     const { d, w } = admitted([
       taskSpec("a"),

@@ -113,6 +113,7 @@ function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
         ...(seen.worktree ? { worktree: seen.worktree } : {}),
       });
       if (cancelRequested) windDown(d, att, { is: "canceled" });
+      else if (seen.disk === true) parkFor(d, att, "disk", seen.why);
       else if (!seen.retry || phase.try >= maxProvisionTries)
         windDown(d, att, { is: "failed", reason: "provision_failed", detail: seen.why });
       else parkFor(d, att, "backoff", seen.why);

@@ -98,6 +98,17 @@ describe("what a round left", () => {
     });
   });
 
+  it("that can't be looked at for want of space waits for it, however often", () => {
+    const { d } = ended();
+    for (let tries = 1; tries <= 5; tries++) {
+      d.see("a", { saw: "inspect_failed", why: "no space", disk: true });
+      expect(d.attempt("a").park).toMatchObject({ reason: "disk", detail: "no space" });
+      d.tick(60_000);
+      expect(d.effect("a", "inspect")).toBeDefined();
+    }
+    expect(d.attempt("a").recoveries).toBe(0);
+  });
+
   it("that can't be looked at before a message is tried again, and then fails the task", () => {
     const { d, w } = proving();
     const red = evidence(head("a"), { exit: 1 });

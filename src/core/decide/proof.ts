@@ -30,9 +30,14 @@ export function decideInspection(
         windDown(d, att, { is: "failed", reason: "worktree_gone", detail: seen.why });
         return;
       }
-      // A busy machine, a lock, a full disk: nothing is wrong with the work.
-      if (attempt.recoveries < maxInspectTries || openAsks(attempt).length > 0) {
-        parkFor(d, att, "backoff", seen.why, (attempt.park?.until ?? d.now) - d.now);
+      // A busy machine, a lock, a full disk: nothing is wrong with the work. Space is waited for, however long.
+      if (
+        seen.disk === true ||
+        attempt.recoveries < maxInspectTries ||
+        openAsks(attempt).length > 0
+      ) {
+        const reason = seen.disk === true ? "disk" : "backoff";
+        parkFor(d, att, reason, seen.why, (attempt.park?.until ?? d.now) - d.now);
         return;
       }
       windDown(d, att, { is: "failed", reason: "agent_error", detail: seen.why });

@@ -93,6 +93,14 @@ describe("a merge", () => {
     expect(d.attempt("a").asks[0]).toMatchObject({ kind: "conflict", text: "no branch main" });
   });
 
+  it("that there is no space for asks nobody, and is made once there is some", () => {
+    const { d } = queued();
+    d.see("a", { saw: "target_missing", why: "no space", disk: true });
+    expect(d.attempt("a")).toMatchObject({ asks: [], park: { reason: "disk" } });
+    d.tick(60_000);
+    expect(d.effect("a", "merge")).toBeDefined();
+  });
+
   it("that can't be signed asks a person, its proof kept and its lane given on", () => {
     const { d, w } = queued();
     const key = d.effect("a", "merge")?.key;

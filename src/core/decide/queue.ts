@@ -35,6 +35,10 @@ export function decideMerge(
       return;
     }
     case "target_missing":
+      if (seen.disk === true) {
+        parkFor(d, att, "disk", seen.why);
+        return;
+      }
       d.of(att, { type: "attempt.returned", why: seen.why });
       askPerson(d, att, "conflict", seen.why, null);
   }
