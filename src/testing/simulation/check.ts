@@ -6,6 +6,7 @@ import { hasHandedOver, isHeld, isSettled, laneOf, openAsks, specOf } from "../.
 import type { Attempt } from "../../core/attempt.ts";
 import type { State, Task } from "../../core/state.ts";
 import { difference } from "./equal.ts";
+import { noSpace } from "./perform.ts";
 
 function refuse(condition: boolean, message: string): void {
   if (condition) throw new Error(message);
@@ -49,6 +50,22 @@ function checkAttempt(before: State, after: State, event: Event & { att: string 
   );
   if (was.phase.at !== "ended") return;
   refuse(difference(was.phase, is.phase) !== null, `${event.type} changes the end of ${att}`);
+}
+
+/** A full disk says nothing of a task: it waits for space, and never ends for the want of it. */
+export function checkSpace(event: Event): void {
+  const { type } = event;
+  refuse(type === "task.failed" && event.detail === noSpace, `${type} for want of space`);
+}
+
+/** What a sleep may never do by itself: call it silence, or work. */
+export function checkSleep(events: readonly Event[]): void {
+  for (const event of events) {
+    const isTimeOut = event.type === "attempt.ending" && event.outcome.is === "failed";
+    refuse(isTimeOut, `${event.type} fails an attempt for a sleep`);
+    const isStall = event.type === "session.end_requested" && event.why.startsWith("stalled:");
+    refuse(isStall, `${event.type} ends a session for a sleep`);
+  }
 }
 
 /** Bounds that hold once the tick has come to rest. */
@@ -95,6 +112,7 @@ function checkShape(a: Attempt): void {
     a.slot && !["provisioning", "idle", "working"].includes(phase.at),
     `${a.id} is ${phase.at} and holds a slot`,
   );
+  refuse(a.park?.reason === "disk" && a.park.until === null, `${a.id} waits for a disk for ever`);
   refuse(a.slot && openAsks(a).length > 0, `${a.id} asks and holds a slot`);
   refuse(
     (phase.at === "verified" || phase.at === "queued") && a.mail.length > 0,

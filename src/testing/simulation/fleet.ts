@@ -33,7 +33,7 @@ export function randomStart(r: Random, run: RunId, projects: readonly SimulatedP
   return startOf(tasks, {
     run,
     parallel: r.between(1, 4),
-    usd: r.pick([0.5, 3, 10, 50]),
+    usd: r.pick([50, 10, 3, 0.5]),
     plans: plans.map((id) => ({ id, parallel: r.pick([null, 1, 2]), usd: null })),
     waitMs: r.pick([null, 0, 60_000, 900_000]),
     attended: r.chance(0.7),
@@ -74,10 +74,10 @@ function randomTask(
     gate,
     gateFrom: gate === null ? "missing" : gateFrom,
     limits: {
-      turns: r.between(8, 60),
-      minutes: r.pick([15, 45, 120]),
-      usd: r.pick([0.5, 2, 5]),
-      fixes: r.int(3),
+      turns: 60 - r.int(53),
+      minutes: r.pick([120, 45, 15]),
+      usd: r.pick([5, 2, 0.5]),
+      fixes: 2 - r.int(3),
     },
     paths: r.chance(0.2) ? ["src/**"] : null,
     artifacts: r.chance(0.2) ? ["docs/a.md"] : [],

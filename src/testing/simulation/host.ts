@@ -9,10 +9,13 @@ import type { Observation, Observed } from "../../core/inputs.ts";
 import type { State } from "../../core/state.ts";
 import {
   commitLeftovers,
+  failed,
+  failedForSpace,
   gate,
   inspect,
   land,
   merge,
+  noSpace,
   provision,
   retire,
   snapshot,
@@ -26,6 +29,8 @@ export interface Host {
   readonly time: Timeline;
   state(): State;
   deliver(observation: Observation): void;
+  /** The daemon ends here and now, and is started again. */
+  die(): void;
   /** Keys that are due, and those of them that are under way. */
   readonly known: Set<string>;
   readonly running: Set<string>;
@@ -34,6 +39,9 @@ export interface Host {
   readonly transcripts: Map<Uuid, Set<Uuid>>;
   /** How often each effect was started. */
   readonly performed: Map<string, number>;
+  /** Reports so far, and the newest that has arrived. */
+  reports: number;
+  arrived: number;
 }
 
 type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;
@@ -41,7 +49,7 @@ type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;
 const silenceMs = 300_000;
 const noLogin: Observed = { saw: "needs_credentials", why: "the restart lost them" };
 
-export function host(given: Pick<Host, "truth" | "time" | "state" | "deliver">): Host {
+export function host(given: Pick<Host, "truth" | "time" | "state" | "deliver" | "die">): Host {
   return {
     ...given,
     known: new Set(),
@@ -49,19 +57,26 @@ export function host(given: Pick<Host, "truth" | "time" | "state" | "deliver">):
     sessions: new Map(),
     transcripts: new Map(),
     performed: new Map(),
+    reports: 0,
+    arrived: 0,
   };
 }
 
-/** Starts what is due and not started; forgets what is no longer due. */
-export function perform(h: Host, effects: readonly Effect[]): void {
+/** Forgets what is over and no longer due: where it is due again, it is performed again. */
+export function forget(h: Host, effects: readonly Effect[]): void {
   const due = new Set(effects.map(({ key }) => key));
   for (const key of h.known) if (!due.has(key) && !h.running.has(key)) h.known.delete(key);
+}
+
+/** Starts what is due and not started. */
+export function perform(h: Host, effects: readonly Effect[]): void {
+  forget(h, effects);
   for (const effect of effects) {
     if (h.known.has(effect.key)) continue;
     h.known.add(effect.key);
     h.running.add(effect.key);
     h.performed.set(effect.do, (h.performed.get(effect.do) ?? 0) + 1);
-    start(h, effect);
+    h.truth.r.as(`${effect.att} ${effect.do}`, () => start(h, effect));
   }
 }
 
@@ -125,24 +140,42 @@ function start(h: Host, effect: Effect): void {
 
 /** Does something to the world after a while; null says nothing to the core. */
 function within(h: Host, effect: Effect, atMostMs: number, act: () => Observed | null): void {
-  h.time.after(h.truth.r.int(atMostMs), "daemon", () => {
-    const seen = h.truth.fault(0.005) ? noLogin : act();
-    if (seen === null) h.running.delete(effect.key);
-    else report(h, effect, seen);
+  const { truth } = h;
+  h.time.after(truth.r.int(atMostMs), "daemon", () => {
+    const seen = truth.fault(0.005) ? noLogin : truth.isFull ? failedForSpace(effect) : act();
+    const lost = isLost(h);
+    if (lost === "died") return;
+    // A landing that fails after the fact asks the target what is true.
+    const told = lost === "failed" && effect.do !== "land" ? failed(effect, "git failed") : seen;
+    if (told === null) h.running.delete(effect.key);
+    else report(h, effect, told);
   });
 }
 
+/** Whether what an effect saw is lost now: with the daemon, or in a failure after the fact. */
+function isLost({ truth, die }: Host): "died" | "failed" | null {
+  if (!truth.fault(0.008, "lost reply")) return null;
+  if (truth.r.chance(0.5)) return "failed";
+  die();
+  return "died";
+}
+
 function report(h: Host, { att, key }: Effect, seen: Observed): void {
-  const { r } = h.truth;
-  h.time.after(r.chance(0.1) ? r.int(600_000) : r.int(2_000), "daemon", () => {
+  const { r, count } = h.truth;
+  const isLate = r.chance(0.1);
+  if (isLate) count("delay");
+  const ticket = ++h.reports;
+  h.time.after(isLate ? r.int(600_000) : r.int(2_000), "daemon", () => {
     h.running.delete(key);
+    if (ticket < h.arrived) count("reorder");
+    h.arrived = Math.max(h.arrived, ticket);
     tell(h, { att, key, ...seen });
   });
 }
 
 /** Now and then the same news come once more, at once or hours later. */
 function tell(h: Host, observation: Observation): void {
-  if (h.truth.fault(0.05))
+  if (h.truth.fault(0.05, "duplicate"))
     h.time.after(h.truth.r.pick([0, 1_000, 7_200_000]), "daemon", () => h.deliver(observation));
   h.deliver(observation);
 }
@@ -158,6 +191,16 @@ function session(h: Host, effect: Of<"session">): void {
     return;
   }
   time.after(truth.r.int(5_000), "daemon", () => {
+    if (truth.isFull) {
+      report(h, effect, {
+        saw: "session_failed_to_start",
+        n,
+        why: noSpace,
+        credentials: false,
+        disk: true,
+      });
+      return;
+    }
     if (truth.fault(0.06)) {
       const credentials = truth.r.chance(0.3);
       report(h, effect, { saw: "session_failed_to_start", n, why: "no binary", credentials });
@@ -171,7 +214,8 @@ function session(h: Host, effect: Of<"session">): void {
     const pid = 100 + h.performed.size + all.length;
     const one = startSession({ truth, time, run: attempt.run, att, spec, n, pid, known });
     all.push(one);
-    follow(h, effect, one);
+    // It is up, and nobody was told: a daemon that starts finds it, and does not start another.
+    if (isLost(h) !== "died") follow(h, effect, one);
   });
 }
 
@@ -223,5 +267,6 @@ function talk(h: Host, effect: Of<"send" | "answer" | "end_session">): void {
     if (effect.do === "send") send(one, effect.message.uuid);
     else if (effect.do === "answer") answer(one, effect.ask);
     else end(one, effect.interrupt);
+    isLost(h);
   });
 }

@@ -1,44 +1,85 @@
-/** `node src/testing/simulation/main.ts --seeds N --from S`: simulates N seeds from S on and says how much it looked at. */
+/**
+ * `node src/testing/simulation/main.ts --seeds N --from S`: simulates N seeds from S on and says how much it looked at. What fails
+ * is shrunk and written as a script; `--script FILE` runs one.
+ */
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { simulate } from "./simulate.ts";
+import type { Script } from "./random.ts";
+import { choicesIn, readScript, scriptText } from "./script.ts";
+import { ruleOf, shrink } from "./shrink.ts";
+import { type Broken, type SimulateOptions, tryOut } from "./simulate.ts";
+import { count, tally, tallyText } from "./tally.ts";
 
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
     faults: { type: "string", default: "40" },
+    /** Seconds that a failing run is shrunk for: most are small after ten. */
+    shrink: { type: "string", default: "60" },
+    script: { type: "string" },
     trace: { type: "boolean", default: false },
   },
 });
-const [seeds, from, faults] = [Number(values.seeds), Number(values.from), Number(values.faults)];
-if (![seeds, from, faults].every((n) => Number.isSafeInteger(n) && n >= 0)) {
-  process.stderr.write("✗ --seeds, --from and --faults are whole numbers\n");
+const given = [values.seeds, values.from, values.faults, values.shrink].map(Number);
+const [seeds = 0, from = 0, faults = 0, shrinkS = 0] = given;
+if (!given.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+  process.stderr.write("✗ --seeds, --from, --faults and --shrink are whole numbers\n");
   process.exit(2);
 }
 
 const trace = values.trace ? (line: string) => process.stdout.write(`${line}\n`) : null;
 const startedAt = performance.now();
-const sum = { steps: 0, events: 0, landings: 0, crashes: 0, refused: 0, virtualMs: 0 };
-for (let seed = from; seed < from + seeds; seed++) {
-  try {
-    const one = simulate(seed, { faults, trace });
-    sum.steps += one.steps;
-    sum.events += one.events.length;
-    sum.landings += one.landings;
-    sum.crashes += one.crashes;
-    sum.refused += one.refused;
-    sum.virtualMs += one.virtualMs;
-  } catch (error) {
-    process.stderr.write(`✗ ${error instanceof Error ? error.message : String(error)}\n`);
-    process.stderr.write(
-      `↳ npm run simulate -- --seeds 1 --from ${seed} --faults ${faults} --trace\n`,
-    );
+const sum = tally();
+const runs: Iterable<number | Script> =
+  values.script === undefined
+    ? Array.from({ length: seeds }, (_, i) => from + i)
+    : [readScript(values.script).choices];
+for (const run of runs) {
+  const options = { faults, trace };
+  const end = tryOut(run, options);
+  if ("what" in end) {
+    explain(run, end, options);
     process.exit(1);
   }
+  count(sum, end);
 }
 const seconds = (performance.now() - startedAt) / 1000;
+const name = values.script ?? `${sum.runs} seeds from ${from}`;
 process.stdout.write(
-  `✓ ${seeds} seeds from ${from}: ${sum.steps} steps, ${sum.events} events, ${sum.landings} landings, ` +
-    `${sum.crashes} crashes, ${sum.refused} refused commands, ${(sum.virtualMs / 3_600_000).toFixed(0)} h of virtual time\n` +
-    `  ${seconds.toFixed(1)} s, ${(seeds / seconds).toFixed(0)} seeds/s\n`,
+  `✓ ${name}: ${tallyText(sum)}\n  ${seconds.toFixed(1)} s, ${(sum.runs / seconds).toFixed(0)} seeds/s\n`,
 );
+
+/** Says what broke, how, and in how few choices. */
+function explain(run: number | Script, end: Broken, options: Partial<SimulateOptions>): void {
+  const isSeed = typeof run === "number";
+  process.stderr.write(`✗ ${isSeed ? `seed ${run}` : values.script}: ${end.stack}\n`);
+  process.stderr.write(`last inputs:\n${end.inputs.join("\n")}\n`);
+  if (isSeed)
+    process.stderr.write(
+      `↳ npm run simulate -- --seeds 1 --from ${run} --faults ${faults} --trace\n`,
+    );
+  if (shrinkS === 0) return;
+  const small = shrinkEnd(end, options);
+  const text = scriptText(small.what.split(/[:\n]/)[0] ?? "", small.script);
+  const file = isSeed ? `simulation-${run}.json` : "simulation-script.json";
+  writeFileSync(file, text);
+  process.stderr.write(
+    `shrunk: ${choicesIn(end.script)} choices and ${end.events} events to ${choicesIn(small.script)} and ${small.events}\n${text}` +
+      `↳ node src/testing/simulation/main.ts --script ${file} --trace\n` +
+      `  In src/testing/simulation/scripts it is a test.\n`,
+  );
+}
+
+function shrinkEnd(end: Broken, options: Partial<SimulateOptions>): Broken {
+  const until = performance.now() + shrinkS * 1000;
+  let small = end;
+  const fails = (script: Script): Script | null => {
+    const again = tryOut(script, { ...options, trace: null });
+    if (!("what" in again) || ruleOf(again.what) !== ruleOf(end.what)) return null;
+    small = again;
+    return again.script;
+  };
+  shrink(end.script, fails, () => performance.now() > until);
+  return small;
+}

@@ -5,7 +5,47 @@ import type { Observed } from "../../core/inputs.ts";
 import type { GateEvidence } from "../../core/attempt.ts";
 import type { Truth, WorkingTree } from "./truth.ts";
 
+/** How everything that fails for want of space says so. */
+export const noSpace = "no space left";
+
 type Of<K extends Effect["do"]> = Extract<Effect, { do: K }>;
+
+/** What the host answers where performing an effect throws (`host/perform.ts`); null where its session tells. */
+export function failed(effect: Effect, why: string): Observed | null {
+  switch (effect.do) {
+    case "provision":
+      return { saw: "provision_failed", why, retry: true };
+    case "snapshot":
+      return { saw: "snapshot_failed", why };
+    case "inspect":
+    case "commit":
+      return { saw: "inspect_failed", why };
+    case "gate":
+      return { saw: "gate_broken", commit: effect.head.commit, why };
+    case "merge":
+      return { saw: "target_missing", why };
+    case "land":
+      return { saw: "checkout_in_the_way", detail: why };
+    case "retire":
+      return { saw: "kept", why };
+    default:
+      return null;
+  }
+}
+
+/** What it answers where there is no space: nothing was done. */
+export function failedForSpace(effect: Effect): Observed | null {
+  const seen = failed(effect, noSpace);
+  switch (seen?.saw) {
+    case "provision_failed":
+    case "inspect_failed":
+    case "gate_broken":
+    case "target_missing":
+      return { ...seen, disk: true };
+    default:
+      return seen;
+  }
+}
 
 export function provision(truth: Truth, effect: Of<"provision">): Observed {
   const { att, spec, basis } = effect;

@@ -5,6 +5,7 @@
 import type { AttemptId, RunId, Uuid } from "../../core/ids.ts";
 import type { Observed, RoundFailure } from "../../core/inputs.ts";
 import type { TaskSpec } from "../../core/plan.ts";
+import { noSpace } from "./perform.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Truth } from "./truth.ts";
 
@@ -102,8 +103,9 @@ function exit(s: Session, code: number | null, why: string, memory = false): voi
   if (!s.alive) return;
   s.alive = false;
   s.busy = false;
+  const disk = s.truth.isFull ? ({ disk: true } as const) : {};
   const cause = memory ? ({ memory } as const) : {};
-  say(s, () => ({ saw: "session_exited", n: s.n, code, signal: null, why, ...cause }));
+  say(s, () => ({ saw: "session_exited", n: s.n, code, signal: null, why, ...disk, ...cause }));
 }
 
 function endRound(s: Session, failure: RoundFailure | "void" | null): void {
@@ -121,7 +123,8 @@ function soon(s: Session): void {
 function act(s: Session): void {
   const { truth } = s;
   if (!s.alive || !s.busy || s.hung || s.asks.size > 0) return;
-  if (truth.fault(0.04)) {
+  if (truth.isFull && truth.r.chance(0.5)) exit(s, 1, noSpace);
+  else if (truth.fault(0.04)) {
     if (truth.r.chance(0.5)) exit(s, 137, "killed", truth.r.chance(0.3));
     else hang(s);
   } else if (truth.r.chance(0.12)) askSomething(s);
@@ -168,7 +171,7 @@ function withdraw(s: Session, ask: string): void {
   if (s.asks.size === 0) soon(s);
 }
 
-function someFailure({ truth: { r }, time }: Session): RoundFailure | "void" {
+function someFailure({ truth: { r, wall } }: Session): RoundFailure | "void" {
   return r.pick<RoundFailure | "void">([
     "void",
     { is: "interrupted" },
@@ -179,7 +182,7 @@ function someFailure({ truth: { r }, time }: Session): RoundFailure | "void" {
       is: "unavailable",
       reason: "rate_limit",
       status: 429,
-      retryAt: time.now + r.int(120) * minute,
+      retryAt: wall() + r.int(120) * minute,
       detail: "limited",
     },
     { is: "credentials", detail: "401" },
@@ -190,7 +193,7 @@ function someFailure({ truth: { r }, time }: Session): RoundFailure | "void" {
 /** What a good round leaves in the worktree: mostly a clean commit; while faults are left, something less. */
 function work({ truth, att, spec }: Session): void {
   const tree = truth.worktrees.get(att);
-  if (tree === undefined || truth.fault(0.08)) return;
+  if (tree === undefined || truth.isFull || truth.fault(0.08)) return;
   const { r } = truth;
   const held = new Set(truth.of(tree.head).changes);
   held.add(truth.change(att));

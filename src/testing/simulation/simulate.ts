@@ -1,6 +1,6 @@
 /**
  * A simulation: random fleets run through the real `decide`, `evolve` and `due` against a fake world, step by step in virtual
- * time, with crashes, duplicates, delays, clock jumps and a person who interferes. Everything follows from one seed.
+ * time, with the troubles of `faults.ts` and a person who interferes. Everything follows from one seed, or from a script.
  */
 import type { Event } from "../../core/events.ts";
 import { fold } from "../../core/evolve/evolve.ts";
@@ -8,9 +8,11 @@ import { type Run, type State, emptyState } from "../../core/state.ts";
 import { runStateName, runView } from "../../core/view.ts";
 import { difference } from "./equal.ts";
 import { randomCapacity, randomProjects, randomStart } from "./fleet.ts";
-import { type Machine, clock, command, machine, note, restart, tick } from "./machine.ts";
+import type { FaultKind } from "./faults.ts";
+import { command, jump, machine, restart, wake } from "./machine.ts";
 import { helpfulCommand, randomCommand } from "./person.ts";
-import { random } from "./random.ts";
+import { type Script, random } from "./random.ts";
+import { type Machine, clock, note } from "./record.ts";
 import { timeline } from "./timeline.ts";
 import { truth } from "./truth.ts";
 
@@ -24,65 +26,109 @@ export interface SimulateOptions {
 }
 
 export interface Simulated {
-  readonly seed: number;
   readonly steps: number;
   readonly events: readonly Event[];
   readonly landings: number;
-  readonly crashes: number;
   readonly refused: number;
   readonly virtualMs: number;
+  /** How often each kind of trouble was made. */
+  readonly faults: ReadonlyMap<FaultKind, number>;
   /** How often each effect was started, and each observation made. */
   readonly performed: ReadonlyMap<string, number>;
   readonly observed: ReadonlyMap<string, number>;
 }
 
+/** A run in which something did not hold. */
+export interface Broken {
+  /** What did not hold, and where. */
+  readonly what: string;
+  readonly stack: string;
+  /** The last 20 inputs. */
+  readonly inputs: readonly string[];
+  /** The choices that led there. */
+  readonly script: Script;
+  readonly events: number;
+  readonly cause: unknown;
+}
+
 export const defaultOptions: SimulateOptions = { faults: 40, maxSteps: 20_000, trace: null };
 
-/** Runs one seed to its end. Throws an error that names the seed, what broke, and the last 20 inputs. */
-export function simulate(seed: number, options: Partial<SimulateOptions> = {}): Simulated {
+/** Runs one seed, or one script, to its end. Throws an error that names the seed, what broke, and the last 20 inputs. */
+export function simulate(from: number | Script, options: Partial<SimulateOptions> = {}): Simulated {
+  const end = tryOut(from, options);
+  if (!("what" in end)) return end;
+  const name = typeof from === "number" ? `seed ${from}` : "script";
+  throw new Error(`${name}: ${end.stack}\nlast inputs:\n${end.inputs.join("\n")}`, {
+    cause: end.cause,
+  });
+}
+
+/** As `simulate`, but what breaks is returned. */
+export function tryOut(
+  from: number | Script,
+  options: Partial<SimulateOptions> = {},
+): Simulated | Broken {
   const { faults, maxSteps, trace } = { ...defaultOptions, ...options };
   const recent: string[] = [];
-  const r = random(seed);
+  const r = random(from);
   const note = (line: string): void => {
     if (!line.startsWith(" ")) recent.push(line);
     if (recent.length > 200) recent.splice(0, 150);
     trace?.(line);
   };
-  const parts = { r, truth: truth(r, r.int(faults + 1)), time: timeline(), trace: note };
+  const time = timeline(r);
+  const m = r.as("fleet", () => {
+    const world = truth({ r, time, faults: r.int(faults + 1) });
+    return machine({ r, truth: world, time, trace: note, capacity: randomCapacity(r) });
+  });
   try {
-    const m = machine({ ...parts, capacity: randomCapacity(r) });
     const steps = live(m, maxSteps);
     finish(m);
-    const { events, crashes, refused, observed } = m;
-    const landings = m.truth.landings.length;
-    const virtualMs = m.time.now;
-    const { performed } = m.host;
-    return { seed, steps, events, landings, crashes, refused, virtualMs, performed, observed };
-  } catch (error) {
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    throw new Error(`seed ${seed}: ${what}\nlast inputs:\n${recent.slice(-20).join("\n")}`, {
-      cause: error,
-    });
+    return {
+      steps,
+      events: m.events,
+      landings: m.truth.landings.length,
+      refused: m.refused,
+      virtualMs: time.now,
+      faults: m.truth.made,
+      performed: m.host.performed,
+      observed: m.observed,
+    };
+  } catch (cause) {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    return {
+      what: error.message,
+      stack: error.stack ?? error.message,
+      inputs: recent.slice(-20),
+      script: r.script(),
+      events: m.events.length,
+      cause,
+    };
   }
 }
 
 /** Steps until every run is settled; returns how many steps that took. */
 function live(m: Machine, maxSteps: number): number {
   const { r, time } = m;
-  const projects = randomProjects(r);
-  const wanted = r.between(1, 3);
+  const [projects, wanted] = r.as("fleet", () => [randomProjects(r), r.between(1, 3)] as const);
   let started = 0;
   let kept: { readonly state: State; readonly count: number } | undefined;
   for (let steps = 1; ; steps++) {
     if (steps > maxSteps) throw new Error(`not settled after ${maxSteps} steps: ${describe(m)}`);
-    if (kept === undefined && r.chance(0.01)) kept = { state: m.state, count: m.events.length };
-    if (started < wanted && (started === 0 || r.chance(0.01))) {
-      command(m, randomStart(r, `run_${"abc"[started++] ?? "d"}`, projects));
+    if (kept === undefined && sometimes(m, "look back", 0.01))
+      kept = { state: m.state, count: m.events.length };
+    const isIdle = m.state.runs.size === 0 && time.next() === null && m.wakeAt === null;
+    if (started < wanted && (isIdle || sometimes(m, "start", 0.01))) {
+      const run = `run_${"abc"[started++] ?? "d"}` as const;
+      command(
+        m,
+        r.as(run, () => randomStart(r, run, projects)),
+      );
       continue;
     }
-    if (interfere(m) || (r.chance(0.02) && help(m))) continue;
+    if (trouble(m) || person(m)) continue;
     const next = time.next();
-    const wakeAt = m.due.wakeAt === null ? null : Math.max(time.now, m.due.wakeAt - m.skew);
+    const wakeAt = m.wakeAt === null ? null : Math.max(time.now, time.heldUntil, m.wakeAt);
     if (next === null && wakeAt === null) {
       if (m.state.runs.size > 0) rest(m);
       else if (started === wanted) {
@@ -91,22 +137,56 @@ function live(m: Machine, maxSteps: number): number {
       }
     } else if (next === null || (wakeAt !== null && wakeAt < next)) {
       time.moveTo(wakeAt ?? time.now);
-      note(m, "wakes");
-      tick(m);
+      wake(m);
     } else time.step();
   }
 }
 
-/** A crash, a jump of the clock, or a person's whim, as long as faults are left. */
-function interfere(m: Machine): boolean {
-  const { r, truth: world } = m;
-  if (world.fault(0.02)) restart(m);
-  else if (world.fault(0.01)) m.skew += r.pick([-3_600_000, -1_000, 90_000, 28_800_000]);
-  else if (world.fault(0.04)) {
+function sometimes({ r }: Machine, what: string, probability: number): boolean {
+  return r.as(what, () => r.chance(probability));
+}
+
+const minute = 60_000;
+
+/** What may befall the machine, each kind by its own choices, as long as faults are left. */
+const troubles: readonly (readonly [FaultKind, number, (m: Machine) => void])[] = [
+  ["crash", 0.015, restart],
+  ["clock jump", 0.008, (m) => jump(m, m.r.pick([30_000, 90_000, -3_600_000]))],
+  ["sleep", 0.006, (m) => jump(m, m.r.pick([10, 120, 480]) * minute)],
+  ["halt", 0.006, ({ time, r }) => time.hold(r.pick([1, 10, 120]) * minute)],
+  [
+    "full disk",
+    0.004,
+    ({ truth: { disk }, time, r }) => (disk.fullUntil = time.now + r.pick([0.2, 5, 60]) * minute),
+  ],
+  [
+    "slow disk",
+    0.004,
+    ({ truth: { disk }, time, r }) => (disk.slowUntil = time.now + r.pick([1, 10, 60]) * minute),
+  ],
+];
+
+function trouble(m: Machine): boolean {
+  return troubles.some(([kind, probability, make]) =>
+    m.r.as(kind, () => {
+      if (!m.truth.fault(probability, kind)) return false;
+      note(m, `meets ${kind}`);
+      make(m);
+      return true;
+    }),
+  );
+}
+
+/** A person's whim, or help; neither reaches a daemon that stands still. */
+function person(m: Machine): boolean {
+  const { r, truth: world, time } = m;
+  if (time.heldUntil > time.now) return false;
+  return r.as("person", () => {
+    if (!world.fault(0.04)) return r.chance(0.02) && help(m);
     const asked = randomCommand(r, m.state, m.settled);
     if (asked !== undefined) command(m, asked);
-  } else return false;
-  return true;
+    return true;
+  });
 }
 
 function help(m: Machine): boolean {
@@ -121,6 +201,8 @@ function rest(m: Machine): void {
   for (const run of m.state.runs.values())
     if (runStateName(m.state, run) === "running")
       throw new Error(`${run.id} rests and says running: ${describe(m)}`);
+  // Where there is no space, whoever is to help makes some first.
+  m.time.moveTo(m.truth.disk.fullUntil);
   if (!help(m)) throw new Error(`nothing helps: ${describe(m)}`);
 }
 

@@ -1,9 +1,16 @@
 /** A thousand simulated fleets: see `simulate.ts` for what is checked after every step. `npm run simulate` runs other seeds. */
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { EventType } from "../../core/events.ts";
 import type { Observed } from "../../core/inputs.ts";
 import type { EffectName } from "../../core/effects.ts";
-import { simulate } from "./simulate.ts";
+import type { Script } from "./random.ts";
+import { choicesIn, readScript, scriptText } from "./script.ts";
+import { ruleOf, shrink } from "./shrink.ts";
+import { type Broken, simulate, tryOut } from "./simulate.ts";
+import { count, tally, tallyText } from "./tally.ts";
 
 const seeds = 1_000;
 
@@ -125,35 +132,30 @@ const everyEffect: Record<EffectName, true> = {
   retire: true,
 };
 
+const scripts = join(import.meta.dirname, "scripts");
+
 describe("simulated fleets", () => {
-  it(`keep the invariants over ${seeds} seeds and look at everything`, { timeout: 120_000 }, () => {
+  it(`keep the invariants over ${seeds} seeds and look at everything`, { timeout: 240_000 }, () => {
     const seen = {
       events: new Set<string>(),
       effects: new Set<string>(),
       looks: new Set<string>(),
     };
-    const sum = { steps: 0, events: 0, landings: 0, crashes: 0, refused: 0 };
+    const sum = tally();
     for (let seed = 1; seed <= seeds; seed++) {
       const one = simulate(seed);
-      sum.steps += one.steps;
-      sum.events += one.events.length;
-      sum.landings += one.landings;
-      sum.crashes += one.crashes;
-      sum.refused += one.refused;
+      count(sum, one);
       for (const { type } of one.events) seen.events.add(type);
       for (const name of one.performed.keys()) seen.effects.add(name);
       for (const saw of one.observed.keys()) seen.looks.add(saw);
     }
-    process.stdout.write(
-      `${seeds} seeds: ${sum.steps} steps, ${sum.events} events, ${sum.landings} landings, ` +
-        `${sum.crashes} crashes, ${sum.refused} refused commands\n`,
-    );
+    process.stdout.write(`${seeds} seeds: ${tallyText(sum)}\n`);
     expect(Object.keys(everyEvent).filter((type) => !seen.events.has(type))).toEqual([]);
     expect(Object.keys(everyEffect).filter((name) => !seen.effects.has(name))).toEqual([]);
     expect(Object.keys(everyObservation).filter((saw) => !seen.looks.has(saw))).toEqual([]);
     expect(sum.landings).toBeGreaterThan(2 * seeds);
-    expect(sum.crashes).toBeGreaterThan(seeds);
     expect(sum.refused).toBeGreaterThan(seeds);
+    expect([...sum.faults].filter(([, made]) => made < seeds / 10)).toEqual([]);
   });
 
   it("give the same history for the same seed", () => {
@@ -164,5 +166,80 @@ describe("simulated fleets", () => {
     expect(() => simulate(5, { maxSteps: 30 })).toThrow(
       /^seed 5: [\s\S]*not settled after 30 steps[\s\S]*last inputs:\n[\s\S]*sees provisioned/,
     );
+  });
+
+  it("hold up against everything that a script once caught", () => {
+    const files = readdirSync(scripts).toSorted();
+    process.stdout.write(`${files.length} scripts\n`);
+    expect(files.length).toBeGreaterThan(3);
+    for (const file of files) simulate(readScript(join(scripts, file)).choices);
+  });
+});
+
+describe("a script", () => {
+  it("is a quiet run where it says nothing", () => {
+    const { landings, faults, refused } = simulate({});
+    expect({ landings, faults: faults.size, refused }).toEqual({
+      landings: 1,
+      faults: 0,
+      refused: 0,
+    });
+  });
+
+  it("of a seed that broke breaks the same way, and in few choices once it is shrunk", () => {
+    const maxSteps = simulate(5).steps >> 1;
+    const broken = (script: number | Script): Broken | null => {
+      const end = tryOut(script, { maxSteps });
+      return "what" in end ? end : null;
+    };
+    const { script, what } = broken(5) ?? { script: {}, what: "" };
+    expect(broken(script)).toMatchObject({ what, script });
+    const fails = (small: Script): Script | null => broken(small)?.script ?? null;
+    const small = shrink(script, fails, () => false);
+    expect(broken(small)?.what).toContain(`not settled after ${maxSteps} steps`);
+    expect(choicesIn(script)).toBeGreaterThan(50);
+    expect(choicesIn(small)).toBeLessThan(10);
+  });
+
+  it("reads as it was written, by hand or not", () => {
+    const choices = { crash: [0, 0, 0, 1, 0, 2], fleet: [3] };
+    const text = scriptText("it broke", choices);
+    expect(text).toContain('"crash": [-3, 1, 0, 2]');
+    const folder = mkdtempSync(join(tmpdir(), "muster-script-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, "a.json"), text);
+    expect(readScript(join(folder, "a.json"))).toEqual({ caught: "it broke", choices });
+  });
+});
+
+describe("shrinking", () => {
+  const all = { a: [5, 0, 9, 0, 0, 7], b: [1, 1], c: [4] };
+
+  it("leaves the lowest and fewest choices that still fail", () => {
+    const fails = (script: Script): Script | null =>
+      (script["a"] ?? []).some((choice) => choice >= 6) && (script["c"] ?? []).length > 0
+        ? script
+        : null;
+    expect(shrink(all, fails, () => false)).toEqual({ a: [6], b: [], c: [0] });
+  });
+
+  it("leaves what does not fail in any smaller way, and what there is no time for", () => {
+    const whole = JSON.stringify(all);
+    const fails = (script: Script): Script | null =>
+      JSON.stringify(script) === whole ? script : null;
+    expect(shrink(all, fails, () => false)).toEqual(all);
+    expect(
+      shrink(
+        all,
+        (script) => script,
+        () => true,
+      ),
+    ).toEqual(all);
+  });
+
+  it("knows two failures of one rule by what they say", () => {
+    expect(ruleOf("run_a/t0 lands twice")).toBe(ruleOf("run_b/c.t11 lands twice"));
+    expect(ruleOf("att_a_1 is timed out after 3 of 9 ms")).not.toBe(ruleOf("att_a_1 lands twice"));
+    expect(ruleOf("run_a rests and says running: run_a [t0]")).toBe("… rests and says running");
   });
 });

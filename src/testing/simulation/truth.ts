@@ -6,7 +6,9 @@ import type { AttemptId, RunId, Sha, TaskKey } from "../../core/ids.ts";
 import type { TaskSpec } from "../../core/plan.ts";
 import { laneOf } from "../../core/queries.ts";
 import type { Worktree } from "../../core/attempt.ts";
+import type { FaultKind } from "./faults.ts";
 import type { Random } from "./random.ts";
+import type { Timeline } from "./timeline.ts";
 
 /** A commit is the set of changes it holds; a change is `<author>#<n>`, the author an attempt or `else`. */
 export interface Commit {
@@ -48,6 +50,12 @@ export interface Truth {
   readonly r: Random;
   /** What may still go wrong; once it is 0 everything goes well, so that every run can settle. */
   faults: number;
+  /** How often which kind of trouble was made. */
+  readonly made: Map<FaultKind, number>;
+  /** Virtual ms until which the disk is full, and slow. */
+  readonly disk: { fullUntil: number; slowUntil: number };
+  /** There is no space now. */
+  readonly isFull: boolean;
   readonly commits: Map<Sha, Commit>;
   readonly landings: Landing[];
   readonly worktrees: Map<AttemptId, WorkingTree>;
@@ -62,8 +70,12 @@ export interface Truth {
   accepted(project: string): readonly string[] | null;
   /** The tree hash of a project's own Claude configuration; now and then somebody changes it. */
   config(project: string): string;
-  /** Spends a fault with that probability. */
-  fault(probability: number): boolean;
+  /** What the wall clock shows. */
+  wall(): number;
+  /** Spends a fault with that probability; one of a kind is counted. */
+  fault(probability: number, kind?: FaultKind): boolean;
+  /** Counts trouble that no fault is spent on. */
+  count(kind: FaultKind): void;
   lane(spec: TaskSpec): Lane;
   commit(changes: Iterable<string>, flaws?: Partial<Commit>): Commit;
   change(author: string): string;
@@ -73,7 +85,11 @@ export interface Truth {
 
 const clean = { outside: [], missing: [], related: true, onTarget: false };
 
-export function truth(r: Random, faults: number): Truth {
+export function truth({
+  r,
+  faults,
+  time,
+}: Pick<Truth, "r" | "faults"> & { time: Timeline }): Truth {
   const lanes = new Map<string, Lane>();
   const trees = new Map<string, Sha>();
   const configs = new Map<string, string>();
@@ -83,6 +99,11 @@ export function truth(r: Random, faults: number): Truth {
   const self: Truth = {
     r,
     faults,
+    made: new Map(),
+    disk: { fullUntil: 0, slowUntil: 0 },
+    get isFull() {
+      return time.now < self.disk.fullUntil;
+    },
     commits: new Map(),
     landings: [],
     worktrees: new Map(),
@@ -91,11 +112,14 @@ export function truth(r: Random, faults: number): Truth {
     charged: new Map(),
     approvals: new Map(),
     accepted: () => null,
-    fault(probability) {
+    wall: () => time.now,
+    fault(probability, kind) {
       if (self.faults <= 0 || !r.chance(probability)) return false;
       self.faults--;
+      if (kind !== undefined) self.count(kind);
       return true;
     },
+    count: (kind) => void self.made.set(kind, (self.made.get(kind) ?? 0) + 1),
     config(project) {
       const known = configs.get(project);
       const now = known === undefined || self.fault(0.1) ? id() : known;
