@@ -154,17 +154,21 @@ const troubles: readonly (readonly [FaultKind, number, (m: Machine) => void])[] 
   ["clock jump", 0.008, (m) => jump(m, m.r.pick([30_000, 90_000, -3_600_000]))],
   ["sleep", 0.006, (m) => jump(m, m.r.pick([10, 120, 480]) * minute)],
   ["halt", 0.006, ({ time, r }) => time.hold(r.pick([1, 10, 120]) * minute)],
-  [
-    "full disk",
-    0.004,
-    ({ truth: { disk }, time, r }) => (disk.fullUntil = time.now + r.pick([0.2, 5, 60]) * minute),
-  ],
+  ["full disk", 0.004, fill],
   [
     "slow disk",
     0.004,
     ({ truth: { disk }, time, r }) => (disk.slowUntil = time.now + r.pick([1, 10, 60]) * minute),
   ],
 ];
+
+/** The disk of the worktrees, or that of the ledger, or both on one. */
+function fill({ truth: { disk }, time, r }: Machine): void {
+  const until = time.now + r.pick([0.2, 5, 60]) * minute;
+  const which = r.int(3);
+  if (which !== 1) disk.ledgerFullUntil = until;
+  if (which !== 2) disk.fullUntil = until;
+}
 
 function trouble(m: Machine): boolean {
   return troubles.some(([kind, probability, make]) =>
@@ -202,7 +206,8 @@ function rest(m: Machine): void {
     if (runStateName(m.state, run) === "running")
       throw new Error(`${run.id} rests and says running: ${describe(m)}`);
   // Where there is no space, whoever is to help makes some first.
-  m.time.moveTo(m.truth.disk.fullUntil);
+  const { fullUntil, ledgerFullUntil } = m.truth.disk;
+  m.time.moveTo(Math.max(fullUntil, ledgerFullUntil));
   if (!help(m)) throw new Error(`nothing helps: ${describe(m)}`);
 }
 

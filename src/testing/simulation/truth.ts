@@ -52,9 +52,9 @@ export interface Truth {
   faults: number;
   /** How often which kind of trouble was made. */
   readonly made: Map<FaultKind, number>;
-  /** Virtual ms until which the disk is full, and slow. */
-  readonly disk: { fullUntil: number; slowUntil: number };
-  /** There is no space now. */
+  /** Virtual ms until which the disk of the worktrees is full, and that of the ledger is full, and slow. */
+  readonly disk: { fullUntil: number; ledgerFullUntil: number; slowUntil: number };
+  /** There is no space for effects now. */
   readonly isFull: boolean;
   readonly commits: Map<Sha, Commit>;
   readonly landings: Landing[];
@@ -100,7 +100,7 @@ export function truth({
     r,
     faults,
     made: new Map(),
-    disk: { fullUntil: 0, slowUntil: 0 },
+    disk: { fullUntil: 0, ledgerFullUntil: 0, slowUntil: 0 },
     get isFull() {
       return time.now < self.disk.fullUntil;
     },

@@ -142,7 +142,7 @@ function* decided(m: Machine, input: Input): Generator<number, number> {
   }
   m.r.as("twice", () => checkTwice(m, input, at, bodies));
   const { truth, time } = m;
-  if (truth.isFull) throw noSpace;
+  if (time.now < truth.disk.ledgerFullUntil) throw noSpace;
   const batch = { input, bodies, at, awakeAt: time.now };
   if (time.now < truth.disk.slowUntil) {
     m.appending = batch;
