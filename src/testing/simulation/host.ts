@@ -142,7 +142,11 @@ function start(h: Host, effect: Effect): void {
 function within(h: Host, effect: Effect, atMostMs: number, act: () => Observed | null): void {
   const { truth } = h;
   h.time.after(truth.r.int(atMostMs), "daemon", () => {
-    const seen = truth.fault(0.005) ? noLogin : truth.isFull ? failedForSpace(effect) : act();
+    const seen = truth.fault(0.005)
+      ? noLogin
+      : truth.isFull
+        ? failedForSpace(truth, effect)
+        : act();
     const lost = isLost(h);
     if (lost === "died") return;
     // A landing that fails after the fact asks the target what is true.

@@ -33,8 +33,10 @@ export function failed(effect: Effect, why: string): Observed | null {
   }
 }
 
-/** What it answers where there is no space: nothing was done. */
-export function failedForSpace(effect: Effect): Observed | null {
+/** What it answers where there is no space: nothing was done. Whether it has landed before is read, which takes none. */
+export function failedForSpace(truth: Truth, effect: Effect): Observed | null {
+  if (effect.do === "land" && truth.lane(effect.spec).merges.has(effect.merge.commit))
+    return land(truth, effect);
   const seen = failed(effect, noSpace);
   switch (seen?.saw) {
     case "provision_failed":
