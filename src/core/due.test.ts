@@ -249,7 +249,8 @@ describe("a snapshot before the next message", () => {
     w.endRound("a");
     w.snapshot("a");
     expect(d.attempt("a").phase.at).toBe("working");
-    expect(d.attempt("a").snapshots).toBe(1);
+    // Before the word, and at the round's end.
+    expect(d.attempt("a").snapshots).toBe(2);
   });
 });
 

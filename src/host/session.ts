@@ -111,8 +111,13 @@ async function keepLive(
   const { att, attempt, n } = effect;
   const report = (observed: Observed): void => host.report(att, effect.key, observed);
   const stalls = watchStalls(host.stall, performance.now());
+  let lookedAt = performance.now();
   const timer = setInterval(() => {
-    const silence = stalls.look(performance.now());
+    const now = performance.now();
+    // A look that comes late finds a daemon that stood still: what was said meanwhile is not read yet.
+    const isLate = now - lookedAt > 2 * stallLookMs;
+    lookedAt = now;
+    const silence = isLate ? undefined : stalls.look(now);
     if (silence !== undefined) report({ saw: "stalled", ...silence });
   }, stallLookMs);
   const exited = Promise.withResolvers<void>();
