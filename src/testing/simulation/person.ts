@@ -1,5 +1,5 @@
 /** A simulated person: at random, or cooperative, who looks only at what a face shows and does what it asks for. */
-import type { RunId } from "../../core/ids.ts";
+import type { RunId, TaskKey } from "../../core/ids.ts";
 import type { Command } from "../../core/inputs.ts";
 import { spent } from "../../core/queries.ts";
 import type { Run, State } from "../../core/state.ts";
@@ -15,10 +15,12 @@ export function randomCommand(
   const runs = [...state.runs.values()];
   if (settled.size > 0 && (runs.length === 0 || r.chance(0.03))) {
     const old = r.pick([...settled.values()]);
+    if (r.chance(0.3)) return extend(old, r.pick([...old.tasks.keys()]), old);
     return { type: "retry", run: old.id, task: null, settled: old };
   }
   if (runs.length === 0) return undefined;
-  const { id: run, tasks } = r.pick(runs);
+  const open = r.pick(runs);
+  const { id: run, tasks } = open;
   const task = r.pick([...tasks.keys()]);
   const some = r.chance(0.8) ? task : null;
   const all: readonly (() => Command)[] = [
@@ -45,8 +47,28 @@ export function randomCommand(
     () => ({ type: "reject", run, task, because: "not like this" }),
     () => ({ type: "attend", run }),
     () => ({ type: "trust", project: "/project/.git", tree: r.uuid() }),
+    () => extend(open, task, null),
   ];
   return r.pick(all)();
+}
+
+/** An edited plan: one more task, like `key` and in need of it. */
+function extend({ id: run, tasks, credential }: Run, key: TaskKey, settled: Run | null): Command {
+  const like = tasks.get(key)?.spec;
+  if (like === undefined) throw new Error(`${run} has a task ${key}`);
+  const merge = like.land !== "none";
+  const more = { ...like, key: `${key}n`, id: `${like.id}n` };
+  const needs = [{ key, when: like.approval ? ("landed" as const) : ("verified" as const), merge }];
+  return {
+    type: "run.extend",
+    run,
+    tasks: [{ ...more, needs }],
+    settled,
+    usd: null,
+    credential,
+    attended: false,
+    acceptGates: false,
+  };
 }
 
 /** The next thing that a helpful person does; undefined where no face asks for anything. */
