@@ -5,8 +5,11 @@ import { delimiter, join } from "node:path";
 import { Fault } from "../core/fault.ts";
 import { run } from "../process/run.ts";
 
-/** The oldest version whose protocol was measured (claude-code.md). */
-export const oldestVersion = "2.1.197";
+/**
+ * The oldest version that passes the runner suite (`npm run contract`). Older ones bill a resumed session's past again (before
+ * 2.1.309), have no `--project-config-root` (before 2.1.275), or do not read a key from a descriptor (2.1.242 and before).
+ */
+export const oldestVersion = "2.1.309";
 /** The version that every release of muster is tested with. */
 export const testedVersion = "2.1.329";
 

@@ -212,7 +212,7 @@ export const faults: readonly Fault[] = [
     "F42",
     "Claude Code changes its events",
     "what is unknown is counted and passed over",
-    "several versions of the binary",
+    "other versions than the three of `npm run contract`",
   ),
   fault(
     "F46",

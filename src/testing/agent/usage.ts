@@ -19,10 +19,15 @@ export const nothing: Totals = {
 };
 
 /** US dollars per token, as 2.1.329 computes them for its default model: 4 and 20 per million; writing a cache 5, reading 0.2. */
-const prices = { input: 4e-6, output: 20e-6, cacheCreation: 5e-6, cacheRead: 0.2e-6 };
+const defaultPrices = { input: 4e-6, output: 20e-6, cacheCreation: 5e-6, cacheRead: 0.2e-6 };
+/** Another one that it knows: 5 and 25 per million; writing a cache 6.25, reading 0.5. */
+const otherPrices: Readonly<Record<string, typeof defaultPrices>> = {
+  "claude-opus-4-8": { input: 5e-6, output: 25e-6, cacheCreation: 6.25e-6, cacheRead: 0.5e-6 },
+};
 
 /** What one response used. */
-export function totalsOf({ usage }: ApiMessage): Totals {
+export function totalsOf({ model, usage }: ApiMessage): Totals {
+  const prices = otherPrices[model] ?? defaultPrices;
   const inputTokens = usage["input_tokens"] ?? 0;
   const outputTokens = usage["output_tokens"] ?? 0;
   const cacheReadInputTokens = usage["cache_read_input_tokens"] ?? 0;

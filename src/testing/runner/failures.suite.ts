@@ -6,6 +6,7 @@ import type { Case } from "./case.ts";
 import { prompt } from "../model/behaviors.ts";
 import type { FailureStep } from "../model/script.ts";
 import { bash, say, write } from "../model/steps.ts";
+import { pricedModel } from "./place.ts";
 
 interface ApiCase {
   readonly what: string;
@@ -126,11 +127,13 @@ export function describeLimits(test: Case): void {
     await first.say(prompt("Go.", steps));
     expect(await first.next("round_ended")).toMatchObject({ failure: { is: "max_turns" } });
     await first.live.stop(2_000);
-    const second = await place.start(place.launch({ n: 2, resume: true, usd: 0.1 }));
+    const second = await place.start(
+      place.launch({ n: 2, resume: true, usd: 0.1, model: pricedModel }),
+    );
     await second.say("Go on.");
     const ended = await second.next("round_ended");
     expect(ended).toMatchObject({ failure: { is: "max_budget" } });
-    expect(ended.usd).toBeCloseTo(0.4002, 10);
+    expect(ended.usd).toBeCloseTo(0.50025, 10);
     await second.live.stop(2_000);
     const third = await place.start(place.launch({ n: 3, resume: true }));
     await third.say("Go on.");

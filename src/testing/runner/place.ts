@@ -49,6 +49,8 @@ export interface Place {
 }
 
 export const apiKey = "sk-ant-dummy-key-of-a-test";
+/** Its price is in every version that is supported; a newer model an older binary bills by guess. */
+export const pricedModel = "claude-opus-4-8";
 const stopGraceMs = 3_000;
 let places = 0;
 

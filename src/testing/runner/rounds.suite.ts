@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { asksPermission, prompt, writeAndCommit } from "../model/behaviors.ts";
 import { ask, bash, say, write } from "../model/steps.ts";
 import type { Case } from "./case.ts";
-import { writeScript } from "./place.ts";
+import { pricedModel, writeScript } from "./place.ts";
 
 const allow = { is: "allow", text: null, answers: null } as const;
 
@@ -62,20 +62,20 @@ export function describeRounds(test: Case): void {
   test("bills what its model calls cost, once, over rounds and starts", async ({ place }) => {
     const usage = { input_tokens: 1_000, output_tokens: 100, cache_read_input_tokens: 500 };
     const round = prompt("Go.", [{ ...write("a.txt", "a"), usage }, say("end", { usage })]);
-    const first = await place.start();
+    const first = await place.start(place.launch({ model: pricedModel }));
     for (let n = 0; n < 2; n++) {
       await first.say(round);
       await first.next("round_ended");
     }
     await first.live.stop(2_000);
-    const second = await place.start(place.launch({ n: 2, resume: true }));
+    const second = await place.start(place.launch({ n: 2, resume: true, model: pricedModel }));
     await second.say(round);
     await second.next("round_ended");
     const billed = [first, second]
       .flatMap((session) => session.all("round_ended"))
       .map(({ usd }) => usd);
-    // List price in US dollars of a million tokens: 4 in, 20 out, 0.2 read from the cache (measured on 2.1.329).
-    const call = (1_000 * 4 + 100 * 20 + 500 * 0.2) / 1e6;
+    // List price in US dollars of a million tokens: 5 in, 25 out, 0.5 read from the cache (measured on 2.1.309 and 2.1.330).
+    const call = (1_000 * 5 + 100 * 25 + 500 * 0.5) / 1e6;
     expect(billed).toHaveLength(3);
     for (const usd of billed) expect(usd).toBeCloseTo(2 * call, 10);
   });
