@@ -42,7 +42,8 @@ export type RunEvent =
       }[];
       readonly waitMs: number | null;
       readonly attended: boolean;
-      readonly credential: string;
+      /** Names it; older ledgers do not. */
+      readonly credential?: string;
     } & OfRun)
   | ({ readonly type: "run.credential_changed"; readonly credential: string } & OfRun)
   | ({
@@ -139,8 +140,8 @@ export type AttemptEvent =
       readonly type: "session.planned";
       readonly n: number;
       readonly resume: boolean;
-      /** Names what it logs in with. */
-      readonly credential: string;
+      /** Names what it logs in with; older ledgers do not. */
+      readonly credential?: string;
       /** It is a new session, which takes the place of the one that handed over. */
       readonly session?: Uuid;
     } & OfAttempt)

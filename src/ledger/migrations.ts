@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Fault } from "../core/fault.ts";
 
+/** A step that is released is never changed; with a new one, a ledger of it comes into `test/released`. */
 const steps: readonly string[] = [
   `CREATE TABLE events (
      seq  INTEGER PRIMARY KEY,
@@ -18,20 +19,23 @@ const steps: readonly string[] = [
    ALTER TABLE snapshot ADD COLUMN crc INTEGER;`,
 ];
 
+/** The schema that this program writes. */
+export const latestSchema = steps.length;
+
 /** Brings the schema up to date. Throws Fault `version_mismatch` where the file is newer than this program. */
 export function migrate(db: DatabaseSync, path: string): void {
   const { user_version: found } = db.prepare("PRAGMA user_version").get() as {
     user_version: number;
   };
-  if (found > steps.length)
+  if (found > latestSchema)
     throw new Fault(
       "version_mismatch",
-      `${path} was written by a newer muster (schema ${found}, known ${steps.length})`,
+      `${path} was written by a newer muster (schema ${found}, known ${latestSchema})`,
       {
         remedy: "npm install --global musterd@latest",
       },
     );
-  for (let version = found; version < steps.length; version++) {
+  for (let version = found; version < latestSchema; version++) {
     db.exec("BEGIN EXCLUSIVE");
     db.exec(steps[version] as string);
     db.exec(`PRAGMA user_version = ${version + 1}`);

@@ -9,6 +9,7 @@ import type {
   TaskEvent,
 } from "../events.ts";
 import { evolveAttempt } from "./attempt.ts";
+import { completeRun, completeSpec, unnamedCredential } from "./older.ts";
 import { unsaved } from "./round.ts";
 import { never } from "../fault.ts";
 import type { AttemptId } from "../ids.ts";
@@ -95,7 +96,7 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
         plans: new Map(event.plans.map(({ id, parallel, usd }) => [id, { parallel, usd }])),
         waitMs: event.waitMs,
         attended: event.attended,
-        credential: event.credential,
+        credential: event.credential ?? unnamedCredential,
         paused: false,
         pausedFor: null,
         remembered: new Map(),
@@ -105,7 +106,7 @@ function applyRun(draft: Edit, event: RunEvent, at: number): void {
       });
       return;
     case "run.reopened":
-      draft.setRun({ ...event.snapshot, endedAt: null });
+      draft.setRun({ ...completeRun(event.snapshot), endedAt: null });
       return;
     case "run.settled":
       draft.dropRun(event.run);
@@ -171,7 +172,7 @@ function goOn(draft: Edit, att: AttemptId): void {
 function applyTask(draft: Edit, event: TaskEvent, at: number): void {
   if (event.type === "task.added") {
     draft.setTask(event.run, event.task, {
-      spec: event.spec,
+      spec: completeSpec(event.spec),
       state: { is: "pending" },
       attempts: [],
       paused: false,

@@ -74,7 +74,7 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
       return {
         ...replaced(a, event.session),
         starts: event.n,
-        credential: event.credential,
+        credential: event.credential ?? a.credential,
         offset: 0,
         process: { is: "starting", n: event.n, resume: event.resume },
       };
