@@ -29,7 +29,10 @@ async function command(
   codes: readonly number[] = [0],
 ): Promise<string> {
   const done = await run({ argv, cwd, env: world.env, timeoutMs: commandMs });
-  assert.ok(codes.includes(done.code ?? -1), `${argv.join(" ")}: ${done.code} ${done.stderr}`);
+  assert.ok(
+    codes.includes(done.code ?? -1),
+    `${argv.join(" ")}: ${done.code} ${done.stderr.toString()}`,
+  );
   return done.stdout.toString().trim();
 }
 
