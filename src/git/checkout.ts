@@ -3,11 +3,13 @@
  * silently overwrite an ignored file where a new one goes (git.md §1.4), so every path that would be written is looked at here.
  */
 import { Buffer } from "node:buffer";
+import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Sha } from "../core/ids.ts";
 import { readSmall, readStat } from "./files.ts";
 import { git, longMs, type GitCall, type GitOutput, type Repository } from "./git.ts";
 import { onDisk, parentsOf, rawPaths, shown, type RawPath } from "./paths.ts";
+import { copyDated } from "./private-index.ts";
 import { sealed } from "./private.ts";
 import { readSymbolicHead } from "./refs.ts";
 import { pinned, readOperation, type Place } from "./registration.ts";
@@ -122,25 +124,44 @@ export async function readObstacle(
   if ((await readStat(join(place.gitDir, "index.lock"))) !== undefined) {
     return { paths: [], detail: `another git command holds ${place.gitDir}/index.lock` };
   }
-  const moves = await readMoves(repo, old, next);
-  const refreshed = await inCheckout(repo, place, ["update-index", "-q", "--refresh"], {
-    okCodes: [0, 1, 128],
-  });
+  const dir = await mkdtemp(join(repo.scratch, "muster-look-"));
+  try {
+    const index = join(dir, "index");
+    await copyDated(join(place.gitDir, "index"), index);
+    return await readOnCopy(place, await readMoves(repo, old, next), {
+      trees: [old, next],
+      look: (args, call = {}) =>
+        inCheckout(repo, place, args, { ...call, env: { GIT_INDEX_FILE: index } }),
+    });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+interface Look {
+  readonly trees: readonly [Sha, Sha];
+  /** On a copy of the index: a git that is killed while it looks leaves no lock in the checkout. */
+  readonly look: (args: readonly string[], call?: GitCall) => Promise<GitOutput>;
+}
+
+async function readOnCopy(
+  { worktree }: Place,
+  moves: readonly Move[],
+  { trees: [old, next], look }: Look,
+): Promise<Obstacle | null> {
+  const refreshed = await look(["update-index", "-q", "--refresh"], { okCodes: [0, 1, 128] });
   if (refreshed.code === 128)
-    return { paths: [], detail: `git can't refresh the index of ${place.worktree}` };
+    return { paths: [], detail: `git can't refresh the index of ${worktree}` };
   const names = ["--name-only", "-z", "--ignore-submodules=dirty", "--no-renames"];
-  const unstaged = await inCheckout(repo, place, ["diff-files", ...names]);
-  const staged = await inCheckout(repo, place, ["diff-index", "--cached", ...names, old]);
+  const unstaged = await look(["diff-files", ...names]);
+  const staged = await look(["diff-index", "--cached", ...names, old]);
   const theirs = new Set([...rawPaths(unstaged.stdout), ...rawPaths(staged.stdout)]);
   const edited = moves.filter(({ path }) => theirs.has(path)).map(({ path }) => path);
   if (edited.length > 0) return inTheWay(edited, "changed and not committed");
-  const taken = await readTaken(place.worktree, moves);
+  const taken = await readTaken(worktree, moves);
   if (taken.length > 0) return inTheWay(taken, "untracked or ignored, where a new file goes");
   // What only git knows: unmerged entries, edits hidden by assume-unchanged or skip-worktree.
-  return readRefusal(
-    (args, call) => inCheckout(repo, place, args, call),
-    ["-n", "-m", "-u", old, next],
-  );
+  return readRefusal(look, ["-n", "-m", "-u", old, next]);
 }
 
 /** Runs `read-tree`; git's refusal as an obstacle, null where it went through. */

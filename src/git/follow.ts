@@ -119,6 +119,8 @@ export type Followed =
 /** The whole move, with the lock held: files, index, ref. Without an obstacle, `followed: false` means that the ref had moved. */
 export async function follow(repo: Repository, record: FollowRecord): Promise<Followed> {
   const onCopy = await copyIndex(repo, record);
+  // A file that was only touched would be refused.
+  await onCopy(["update-index", "-q", "--refresh"], { okCodes: [0, 1] });
   const refused = await moveFiles(onCopy, record.old, record.new);
   if (refused !== null) {
     await rollBack(repo, record);

@@ -26,6 +26,19 @@ describe("a checkout in the way", () => {
       (w) => w.write("touched.txt", "one\ntwo\nTHREE\n"),
       ["touched.txt"],
     ],
+    [
+      "a staged edit that equals the new content",
+      async (w) => {
+        await w.write("touched.txt", "one\ntwo\nTHREE\n");
+        await w.git(["add", "."]);
+      },
+      ["touched.txt"],
+    ],
+    [
+      "a staged deletion of a file that goes",
+      (w) => w.git(["rm", "-q", "dropped.txt"]),
+      ["dropped.txt"],
+    ],
     ["a changed mode", (w) => chmod(join(w.root, "touched.txt"), 0o755), ["touched.txt"]],
     ["an edit of a file that goes", (w) => w.write("dropped.txt", "mine\n"), ["dropped.txt"]],
     ["a deletion", (w) => rm(join(w.root, "touched.txt")), ["touched.txt"]],
