@@ -1,5 +1,5 @@
 /** Lands as a daemon would, in a process that a test can kill. Arguments: root, old, new, and a file for the journal's token. */
-import { rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { openRepository } from "../../../src/git/git.ts";
 import { land } from "../../../src/git/land.ts";
 
@@ -10,7 +10,10 @@ await land(repo, {
   old,
   new: next,
   journal: {
-    write: (record) => writeFileSync(journal, record.token),
+    write: (record) => {
+      writeFileSync(`${journal}.new`, record.token);
+      renameSync(`${journal}.new`, journal);
+    },
     clear: () => rmSync(journal),
   },
 });
