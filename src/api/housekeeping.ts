@@ -21,7 +21,7 @@ export interface CleanItem {
   readonly blocked: string | null;
 }
 
-/** What is left of an attempt whose run was settled long ago: what its sessions said, and its snapshots. */
+/** What is left of an attempt whose run is settled: what its sessions said, and its snapshots. */
 export interface OldItem {
   readonly run: string;
   readonly task: string;
@@ -31,14 +31,16 @@ export interface OldItem {
   readonly since: number;
   /** Folders below MUSTER_HOME: its transcript and configuration, the logs of its gates. */
   readonly folders: readonly string[];
-  /** Snapshots, which go last. */
+  /** Too old, or among the oldest where there is too much. */
+  readonly why: "age" | "size";
+  /** Snapshots, which go last, and only for their age: they hold what it made. */
   readonly refs: readonly string[];
   /** Of the folders; null where it took too long to look. */
   readonly bytes: number | null;
   readonly blocked: string | null;
 }
 
-/** What `clean` does. `old` is only there where an age was asked for. */
+/** What `clean` does. `old` is only there where an age or a size was asked for. */
 export interface CleanPlan {
   readonly items: readonly CleanItem[];
   readonly old: readonly OldItem[];

@@ -69,11 +69,15 @@ export type CommandRequest = z.infer<typeof commandRequest>;
 
 /** null = none: all worktrees, and nothing of what is only old. */
 const olderThanMs = z.number().nonnegative().nullable();
+/** null = no limit. */
+const largerThanBytes = z.number().nonnegative().nullable();
 
 export interface CleanQuery {
   readonly run: string | null;
   readonly task: string | null;
   readonly olderThanMs: number | null;
+  /** How much may stay of attempts, gates and logs. */
+  readonly largerThanBytes: number | null;
 }
 
 export const cleanRequest = z.object({
@@ -81,6 +85,7 @@ export const cleanRequest = z.object({
   /** Attempts whose old data goes. */
   attempts: z.array(z.string()),
   olderThanMs,
+  largerThanBytes,
 });
 export type CleanRequest = z.infer<typeof cleanRequest>;
 

@@ -89,9 +89,15 @@ function addHousekeeping(app: Hono, service: Service): void {
       run = null,
       task = null,
       olderThanMs,
+      largerThanBytes,
     } = c.req.query() as Partial<Record<string, string>>;
-    const age = olderThanMs === undefined ? null : Number(olderThanMs);
-    const query = { run, task, olderThanMs: age };
+    const number = (text?: string): number | null => (text === undefined ? null : Number(text));
+    const query = {
+      run,
+      task,
+      olderThanMs: number(olderThanMs),
+      largerThanBytes: number(largerThanBytes),
+    };
     return c.json({ schema: 1, clean: await service.clean(query) });
   });
   app.post("/clean", async (c) => {

@@ -16,6 +16,15 @@ export function line(expected: string, max = 1_000) {
     );
 }
 
+const sizeUnits = { KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 } as const;
+
+/** Bytes of `500MB` or `1.5 GB`, in units of 1024 as sizes are shown; undefined where it is no size. */
+export function parseSize(said: string): number | undefined {
+  const [, number = "", unit] = /^(\d{1,6}(?:\.\d{1,3})?) ?([KMGT]B)$/.exec(said) ?? [];
+  if (unit === undefined) return undefined;
+  return Math.round(Number(number) * sizeUnits[unit as keyof typeof sizeUnits]);
+}
+
 const commandWords = "a shell command";
 const command = z
   .string(commandWords)

@@ -29,13 +29,14 @@ test("without a file it is the defaults", () => {
     ssh: false,
     retention: 30,
     resume: "auto",
+    size: 5 * 1024 ** 3,
     places: {},
   });
 });
 
 test("every key is read", () => {
   write(
-    'auth: api-key\nisolation: home\nclaude: /opt/claude\nceiling: {deny: ["Bash(sudo *)"]}\nnotify: [notify-send, muster]\nenv: [DATABASE_URL]\nlimits: {parallel: 8, usd: 20, turns: 90, minutes: 30}\nssh: true\nretention: 7\nresume: ask\n',
+    'auth: api-key\nisolation: home\nclaude: /opt/claude\nceiling: {deny: ["Bash(sudo *)"]}\nnotify: [notify-send, muster]\nenv: [DATABASE_URL]\nlimits: {parallel: 8, usd: 20, turns: 90, minutes: 30}\nssh: true\nretention: 7\nresume: ask\nsize: 1.5 GB\n',
   );
   expect(read()).toMatchObject({
     auth: "api-key",
@@ -48,12 +49,15 @@ test("every key is read", () => {
     ssh: true,
     retention: 7,
     resume: "ask",
+    size: 1.5 * 1024 ** 3,
     places: { auth: { file: join(home, "muster/config.yaml"), line: 1 } },
   });
 });
 
 test.each([
   ["resume: never\n", 'c:1: "resume" is "never", expected auto or ask'],
+  ["size: 5\n", 'c:1: "size" is the number 5, expected a size such as 5GB or 500MB'],
+  ["size: 5gb\n", 'c:1: "size" is "5gb", expected a size such as 5GB or 500MB'],
   ["retention: 30d\n", 'c:1: "retention" is "30d", expected a whole number of days over 0'],
   ["auht: auto\n", 'c:1: unknown key "auht", did you mean "auth"'],
   [

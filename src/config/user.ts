@@ -7,6 +7,7 @@ import {
   mapping,
   minutes,
   parallel,
+  parseSize,
   rules,
   saidRules,
   turns,
@@ -44,6 +45,8 @@ export interface UserConfig {
   readonly retention: number;
   /** What open runs do after a restart of the machine: go on, or wait for the person. */
   readonly resume: "auto" | "ask";
+  /** Bytes of attempts, gates and logs beyond which `clean --larger-than` takes the oldest, where no size is said. */
+  readonly size: number;
   /** Where each key was said, by its dotted path. */
   readonly places: Readonly<Record<string, Place>>;
 }
@@ -62,6 +65,7 @@ const ceiling = z.strictObject(
   mapping,
 );
 const absolute = "an absolute path";
+const sizeWords = "a size such as 5GB or 500MB";
 const days = "a whole number of days over 0";
 
 const schema = z.strictObject(
@@ -83,6 +87,15 @@ const schema = z.strictObject(
     ssh: z.boolean("true or false").optional(),
     resume: z.enum(["auto", "ask"], "auto or ask").optional(),
     retention: z.int(days).min(1, days).max(36_500, "at most 36500").optional(),
+    size: z
+      .string(sizeWords)
+      .transform((said, context) => {
+        const bytes = parseSize(said);
+        if (bytes !== undefined) return bytes;
+        context.addIssue({ code: "custom", message: sizeWords });
+        return z.NEVER;
+      })
+      .optional(),
   },
   mapping,
 );
@@ -95,6 +108,8 @@ const keysAt: ReadonlyMap<string, readonly string[]> = new Map([
 
 /** A month: longer than it takes to miss something. */
 const defaultRetention = 30;
+/** 5 GB: some ten thousand sessions, of which a small one leaves 0.2 to 0.5 MB (claude-code.md §4). */
+const defaultSize = 5 * 1024 ** 3;
 
 /** The configuration that `text` says; an empty text is the defaults. Throws Fault `bad_config` with `file:line`. */
 export function parseUserConfig(text: string, file: string): UserConfig {
@@ -113,6 +128,7 @@ export function parseUserConfig(text: string, file: string): UserConfig {
     ssh: value.ssh ?? false,
     retention: value.retention ?? defaultRetention,
     resume: value.resume ?? "auto",
+    size: value.size ?? defaultSize,
     places,
   };
 }

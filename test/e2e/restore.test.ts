@@ -277,6 +277,19 @@ describe("what is old", () => {
     expect((await json<OldPlan>("clean", "--older-than", "1h")).clean.old).toEqual([]);
     expect((await refusal("clean", "--older-than", "soon"))[0]).toBe(2);
     expect((await refusal("clean", "--older-than", "forever"))[0]).toBe(2);
+    expect((await json<OldPlan>("clean", "--larger-than")).clean.old).toEqual([]);
+    expect((await json<OldPlan>("clean", "--larger-than", "1TB")).clean.old).toEqual([]);
+    expect((await refusal("clean", "--larger-than", "much"))[0]).toBe(2);
+  });
+
+  test("is shown with its reason where it is over a size, and its snapshots are not", async () => {
+    const { old } = (await json<OldPlan>("clean", "--larger-than", "0MB", "--dry-run")).clean;
+    expect(old.length).toBeGreaterThan(0);
+    expect(old.flatMap(({ refs }) => refs)).toEqual([]);
+    const { stdout } = await world.muster(["clean", "--larger-than", "0MB", "--dry-run"]);
+    expect(stdout).toMatch(
+      / old, over the size limit\n {2}goes for good: \d folders .*, its snapshots stay/,
+    );
   });
 
   test("spares an attempt whose worktree is there, and what has just been snapshotted", async () => {
@@ -284,6 +297,9 @@ describe("what is old", () => {
     const { old } = (await json<OldPlan>("clean", "--older-than", "0", "--dry-run")).clean;
     const blocked = old.filter((item) => item.blocked !== null);
     expect(blocked.map(({ refs }) => refs.length > 0)).toEqual([true]);
+    expect((await json<OldPlan>("clean", "--dry-run")).clean.items).toHaveLength(1);
+    const bySize = await json<OldPlan>("clean", "--larger-than", "0MB", "--dry-run");
+    expect(bySize.clean.items).toEqual([]);
     const { forgotten } = (await json<OldPlan>("clean", "zoo", "--older-than", "0")).clean;
     expect(forgotten).toEqual([]);
     expect(existsSync(worktree)).toBe(false);

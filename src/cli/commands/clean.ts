@@ -1,4 +1,4 @@
-/** `muster clean`: gives back worktrees of attempts that are over, once a ref holds everything in them; with an age, old data goes too. */
+/** `muster clean`: gives back worktrees of attempts that are over, once a ref holds everything in them; with an age or a size, old data goes too. */
 import type { Command } from "commander";
 import type { CleanItem, CleanPlan, Cleaned, Forgotten, OldItem } from "../../api/housekeeping.ts";
 import { Fault, exitCodes } from "../../core/fault.ts";
@@ -13,6 +13,8 @@ interface CleanFlags {
   readonly json?: boolean;
   /** true: no time was said. */
   readonly olderThan?: string | true;
+  /** true: no size was said. */
+  readonly largerThan?: string | true;
 }
 
 export function cleanCommand(root: Command): void {
@@ -21,6 +23,7 @@ export function cleanCommand(root: Command): void {
     .description("remove kept worktrees, content stays in refs")
     .argument("[run[/task]]", "only these, restored ones too")
     .option("--older-than [time]", "only older ones, with old runs: 30d")
+    .option("--larger-than [size]", "oldest of settled runs over it: 2GB")
     .option("--dry-run", "show what would go")
     .option("--json", "print an object")
     .action(async (wanted: string | undefined, flags: CleanFlags) => {
@@ -30,19 +33,22 @@ export function cleanCommand(root: Command): void {
     ["muster clean --dry-run", "what, why, and where it stays"],
     ["muster clean run_1e9443u1/api", "one worktree"],
     ["muster clean --older-than 7d", "transcripts and snapshots too, for good"],
-    ["muster clean --older-than", "`retention` days of your configuration, else 30"],
+    ["muster clean --older-than", "`retention` days of your config, else 30"],
+    ["muster clean --larger-than 2GB", "the oldest first; snapshots stay"],
+    ["muster clean --larger-than", "`size` of your config, else 5GB"],
   ]);
 }
 
 async function clean(
   wanted: string | undefined,
-  { dryRun = false, json = false, olderThan }: CleanFlags,
+  { dryRun = false, json = false, olderThan, largerThan }: CleanFlags,
 ): Promise<number> {
   const olderThanMs = olderThan === undefined ? null : await readAge(olderThan);
+  const largerThanBytes = largerThan === undefined ? null : await readSize(largerThan);
   const daemon = await connect();
   const { run, task } =
     wanted === undefined ? { run: null, task: null } : await findTarget(daemon, wanted);
-  const plan = await daemon.clean({ run, task, olderThanMs });
+  const plan = await daemon.clean({ run, task, olderThanMs, largerThanBytes });
   if (dryRun) {
     if (json) sayJson({ schema: 1, clean: { ...plan, cleaned: null, forgotten: null } });
     else say(planText(plan));
@@ -54,6 +60,7 @@ async function clean(
     worktrees: going.map(({ worktree }) => worktree),
     attempts: plan.old.filter(({ blocked }) => blocked === null).map(({ attempt }) => attempt),
     olderThanMs,
+    largerThanBytes,
   });
   const { cleaned, forgotten } = done;
   if (json) sayJson({ schema: 1, clean: { ...plan, cleaned, forgotten } });
@@ -87,6 +94,22 @@ async function readAge(said: string | true): Promise<number> {
   );
 }
 
+/** Bytes. Throws Fault `usage` for what is no size. */
+async function readSize(said: string | true): Promise<number> {
+  if (said === true) {
+    const { readUserConfig } = await import("../../config/user.ts");
+    return readUserConfig(process.env).size;
+  }
+  const { parseSize } = await import("../../config/fields.ts");
+  const bytes = parseSize(said);
+  if (bytes !== undefined) return bytes;
+  throw new Fault(
+    "usage",
+    `--larger-than is ${oneLine(said, 60)}, expected a size such as 2GB or 500MB`,
+    { remedy: "muster clean --larger-than 2GB --dry-run" },
+  );
+}
+
 function planText({ items, old }: CleanPlan): string {
   const lines = [...items.map(itemText), ...old.map(oldText)];
   return lines.length === 0 ? "nothing to clean" : lines.join("\n");
@@ -108,13 +131,15 @@ function itemText(item: CleanItem): string {
   );
 }
 
-function oldText({ run, task, attempt, since, folders, refs, bytes, blocked }: OldItem): string {
+function oldText(item: OldItem): string {
+  const { run, task, attempt, since, folders, refs, bytes, blocked, why } = item;
+  const held = why === "age" ? `${refs.length} snapshots` : "its snapshots stay";
   const size = bytes === null ? "" : ` (${sizeText(bytes)})`;
   const mark = blocked === null ? tint("busy", "○") : tint("ask", "▲");
   return [
-    `${mark} ${attempt} of ${run}/${task}, ${ageText(Date.now() - since)} old`,
+    `${mark} ${attempt} of ${run}/${task}, ${ageText(Date.now() - since)} old${why === "size" ? ", over the size limit" : ""}`,
     blocked === null
-      ? `  goes for good: ${folders.length} folders${size}, ${refs.length} snapshots`
+      ? `  goes for good: ${folders.length} folders${size}, ${held}`
       : `  stays: ${oneLine(blocked, 400)}`,
   ].join("\n");
 }

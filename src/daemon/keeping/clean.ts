@@ -40,9 +40,21 @@ interface Candidate {
 /** Two seconds for the sizes of all worktrees: they are a help, not the plan. */
 const weighMs = 2_000;
 
-/** The plan: every worktree of an attempt that is over, oldest first; with an age only older ones, and old data too. */
+/** All worktrees, and nothing of what is only old. */
+export const everything: CleanQuery = {
+  run: null,
+  task: null,
+  olderThanMs: null,
+  largerThanBytes: null,
+};
+
+/**
+ * The plan: every worktree of an attempt that is over, oldest first; with an age only older ones, and old data too; with a size
+ * alone no worktree, but the oldest data beyond it.
+ */
 export async function cleanPlan(parts: KeepingParts, query: CleanQuery): Promise<CleanPlan> {
-  const found = await candidates(parts, query);
+  const isBySize = query.largerThanBytes !== null && query.olderThanMs === null;
+  const found = isBySize ? [] : await candidates(parts, query);
   const users = usersOf(found.map(({ path }) => path));
   const weights = await weighAll(
     found.map(({ path }) => path),
@@ -77,16 +89,16 @@ export async function cleanPlan(parts: KeepingParts, query: CleanQuery): Promise
 /** Performs the plan for these: what is blocked by now stays, with the reason. Old data goes last. */
 export async function performClean(
   parts: KeepingParts,
-  { worktrees, attempts, olderThanMs }: CleanRequest,
+  { worktrees, attempts, olderThanMs, largerThanBytes }: CleanRequest,
 ): Promise<CleanOutcome> {
   const wanted = new Set(worktrees);
   const cleaned: Cleaned[] = [];
-  for (const one of await candidates(parts, { run: null, task: null, olderThanMs: null }))
+  for (const one of await candidates(parts, everything))
     if (wanted.has(one.path)) cleaned.push(await clean(parts.host, one));
   // What has just come into a ref is not what a person saw as old.
   const fresh = new Set(cleaned.map(({ attempt }) => attempt));
   const old = new Set(attempts.filter((attempt) => !fresh.has(attempt)));
-  const query = { run: null, task: null, olderThanMs };
+  const query = { ...everything, olderThanMs, largerThanBytes };
   const forgotten = old.size === 0 ? [] : await forgetOld(parts, query, old);
   return { cleaned, forgotten };
 }

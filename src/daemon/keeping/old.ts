@@ -1,6 +1,7 @@
 /**
- * Old data: what is left of attempts whose run was settled long ago, their transcripts, gate logs and snapshots. It goes only when a
- * person asks for an age; snapshots go last, by compare-and-swap, and nothing is ever collected from the object store by us.
+ * Old data: what is left of attempts whose run is settled, their transcripts, gate logs and snapshots. It goes only when a person
+ * asks for an age or a size; snapshots go last, for their age alone, by compare-and-swap, and nothing is ever collected from the
+ * object store by us.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ import { deleteTrash } from "../../git/worktree.ts";
 import { openProject, projectFolder } from "../../host/context.ts";
 import type { KeepingParts } from "./parts.ts";
 import { weighAll } from "./disk.ts";
+import { overSize } from "./size.ts";
 import { type Found, findRun } from "../projection.ts";
 import { readNotes } from "./restored.ts";
 
@@ -27,9 +29,11 @@ interface Old {
   readonly item: Omit<OldItem, "bytes">;
   readonly repo: Repository | undefined;
   readonly snapshots: readonly FoundSnapshot[];
+  /** Its task's work is on its target, or is nothing. */
+  readonly isHeld: boolean;
 }
 
-/** What an age finds, oldest first; nothing where none was asked for. */
+/** What an age or a size finds, oldest first; nothing where neither was asked for. */
 export async function oldItems(parts: KeepingParts, query: CleanQuery): Promise<OldItem[]> {
   const found = await findOld(parts, query);
   const weights = await weighAll(
@@ -68,10 +72,34 @@ export async function forgetOld(
 }
 
 async function findOld(parts: KeepingParts, query: CleanQuery): Promise<Old[]> {
+  const { olderThanMs, largerThanBytes } = query;
+  if (olderThanMs === null && largerThanBytes === null) return [];
+  const all = await findSettled(parts, query);
+  const before = olderThanMs === null ? -1 : parts.host.now() - olderThanMs;
+  const aged = all.filter(({ item }) => item.since <= before);
+  if (largerThanBytes === null) return aged;
+  const { home } = parts.host;
+  const going = aged.filter(({ item }) => item.blocked === null).map(({ item }) => item.folders);
+  const younger = all.filter((each) => !aged.includes(each)).map(bySize);
+  const candidates = younger.filter(({ item }) => item.folders.length > 0);
+  return [...aged, ...(await overSize(home, largerThanBytes, going.flat(), candidates))];
+}
+
+/** For its size an attempt leaves its snapshots where they are, and goes only where its work is in one, or in its target. */
+function bySize(old: Old): Old {
+  const { item, snapshots, isHeld } = old;
+  const unheld = isHeld || snapshots.length > 0 ? null : "no ref holds anything of its work";
+  return {
+    ...old,
+    item: { ...item, why: "size", refs: [], blocked: item.blocked ?? unheld },
+    snapshots: [],
+  };
+}
+
+/** Everything that is left of attempts whose run is settled, oldest first. */
+async function findSettled(parts: KeepingParts, query: CleanQuery): Promise<Old[]> {
   const { host, ledger, state } = parts;
-  if (query.olderThanMs === null) return [];
   const only = query.run === null ? null : (await findRun(state(), ledger, query.run)).run.id;
-  const before = host.now() - query.olderThanMs;
   const settled = await readSettledAt(ledger);
   const projects = await openProjects(parts);
   const runs = new Map<RunId, Found>();
@@ -83,7 +111,6 @@ async function findOld(parts: KeepingParts, query: CleanQuery): Promise<Old[]> {
       continue;
     // A snapshot that was taken when a worktree was cleaned is as young as that.
     const since = Math.max(settledAt, ...snapshots.map(({ takenAt }) => takenAt));
-    if (since > before) continue;
     const of = runs.get(run) ?? (await findRun(state(), ledger, run));
     runs.set(run, of);
     const task = [...of.run.tasks.values()].find(({ attempts }) => attempts.includes(att));
@@ -95,12 +122,14 @@ async function findOld(parts: KeepingParts, query: CleanQuery): Promise<Old[]> {
         attempt: att,
         project: task.spec.root,
         since,
+        why: "age",
         folders: foldersOf(host.home, att),
         refs: snapshots.map(({ ref }) => ref),
         blocked: blockedBy(parts, run, task.spec, att),
       },
       repo: projects.get(task.spec.project),
       snapshots,
+      isHeld: task.state.is === "landed" || task.state.is === "done",
     });
   }
   return found.toSorted((a, b) => a.item.since - b.item.since);

@@ -8,12 +8,12 @@ import { countOwnRefs } from "../../git/own-refs.ts";
 import { deleteTrash } from "../../git/worktree.ts";
 import { openProject, projectFolder, trashDir } from "../../host/context.ts";
 import type { KeepingParts } from "./parts.ts";
-import { cleanPlan } from "./clean.ts";
+import { cleanPlan, everything } from "./clean.ts";
 import { readProjects } from "./old.ts";
 
 export async function uninstallPlan(parts: KeepingParts, socket: string): Promise<UninstallPlan> {
   const { home } = parts.host;
-  const { items } = await cleanPlan(parts, { run: null, task: null, olderThanMs: null });
+  const { items } = await cleanPlan(parts, everything);
   // What was restored to a place of the person's stays there.
   const kept = items.filter(({ worktree }) => worktree.startsWith(`${home}/`));
   const known = new Set(kept.map(({ worktree }) => worktree));
