@@ -2,6 +2,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parseUserConfig } from "../src/config/user.ts";
 import { parseProjectConfig } from "../src/config/project.ts";
 import { parsePlanYaml } from "../src/plan/plan-yaml.ts";
 import { reference } from "./reference.ts";
@@ -40,15 +41,16 @@ describe("the documents", () => {
     expect(read("AGENTS.md").split("\n").length).toBeLessThanOrEqual(121);
   });
 
-  it("show a plan and a muster.yaml that are read without a complaint", () => {
+  it("show a plan, a muster.yaml and a configuration that are read without a complaint", () => {
     const blocks = [...read("README.md").matchAll(/```yaml\n([\s\S]*?)```/g)].map(
       (match) => match[1] ?? "",
     );
-    const [plan = "", config = ""] = blocks;
-    expect(blocks).toHaveLength(2);
+    const [plan = "", config = "", user = ""] = blocks;
+    expect(blocks).toHaveLength(3);
     expect(
       parsePlanYaml(plan, "README.md", new Set(), () => undefined).tasks.map(({ id }) => id),
     ).toEqual(["api", "docs", "release"]);
     expect(parseProjectConfig(config, "README.md").gate).toEqual(["npm test"]);
+    expect(parseUserConfig(user, "README.md").resume).toBe("ask");
   });
 });
