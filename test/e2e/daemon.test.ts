@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
+import type { RunDetail } from "../../src/api/service.ts";
 import { packageVersion } from "../../src/config/version.ts";
 import { run as runCommand } from "../../src/process/run.ts";
 import { prompt } from "../../src/testing/model/behaviors.ts";
@@ -140,7 +141,8 @@ test("a run that is paused at once keeps its work, and goes on in the same sessi
   const run = await world.start(world.plan([leavesBytes("a")]));
   await world.held("a");
   await world.command({ type: "pause", run, task: null, interrupt: true });
-  const paused = await world.until(run, (now) => taskOf(now, "a").state === "paused");
+  const rests = ({ tasks }: RunDetail): boolean => tasks[0]?.attempts[0]?.process === "none";
+  const paused = await world.until(run, (now) => taskOf(now, "a").state === "paused" && rests(now));
   const left = join(taskOf(paused, "a").worktree ?? "", "left.bin");
   expect(readFileSync(left, "hex")).toBe(bytes.toString("hex"));
   expect((await world.api.host()).sessions).toEqual([]);
