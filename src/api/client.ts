@@ -150,7 +150,8 @@ function send(
       method,
       path,
       headers: { "content-type": "application/json" },
-      ...(signal === undefined ? { timeout: timeoutMs } : { signal }),
+      // A stream is silent for as long as nothing happens; Node's agent ends it after 5 s where no timeout is named.
+      ...(signal === undefined ? { timeout: timeoutMs } : { signal, timeout: 0 }),
     };
     const outgoing = request(options, (response) => {
       if ((response.statusCode ?? 500) < 400) resolve(response);

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import type { RunDetail } from "../../src/api/service.ts";
@@ -123,6 +124,21 @@ async function keptBytes(): Promise<string> {
   });
   return shown.stdout.toString("hex");
 }
+
+/** Longer than any default of Node's for a socket on which nothing happens (5 s). */
+const silentMs = 6_000;
+
+test("a stream of events lasts through a silence", async () => {
+  world = await openWorld();
+  const steps = [bash(hold("a")), write("a.txt", "good\n"), commit("Add a"), say("Done.")];
+  const task = { id: "a", prompt: prompt("Add a.", steps), permissions: { allow: ["Bash"] } };
+  const run = await world.start(world.plan([task]));
+  await world.held("a");
+  const seen = world.events(run, ({ type }) => type === "run.settled");
+  await Promise.race([seen, wait(silentMs)]);
+  world.letGo("a");
+  expect((await seen).map(({ seq }, i) => seq - i)).toEqual((await seen).map(() => 1));
+});
 
 test("a run that is stopped keeps what its sessions had not committed, byte for byte (F34)", async () => {
   world = await openWorld();
