@@ -42,6 +42,8 @@ export interface HouseOptions {
   /** Called when someone asks the daemon to end. */
   readonly stop: (options: { readonly sessions: boolean }) => void;
   readonly boundary?: Boundary | undefined;
+  /** Default: what this machine is taken to carry. */
+  readonly capacity?: () => Capacity;
   /** Called where only a new start helps. */
   readonly fail: (error: unknown) => void;
 }
@@ -53,6 +55,7 @@ export async function openHouse({
   log,
   stop,
   boundary = noBoundary,
+  capacity = ownCapacity,
   fail,
 }: HouseOptions): Promise<House> {
   const scratch = join(home, "tmp");
@@ -162,7 +165,7 @@ function tellOfKill(home: string, log: Log): void {
 }
 
 /** Gates: one per two cores, at least one, until measured (design §6). */
-function capacity(): Capacity {
+function ownCapacity(): Capacity {
   const gates = Math.max(1, Math.floor(availableParallelism() / 2));
   return { parallel: defaultHostParallel, resident: 2 * defaultHostParallel, gates };
 }

@@ -7,6 +7,7 @@ import { listen } from "../api/server.ts";
 import { ensureHome, ensureSocketFolder, musterHome, socketPath } from "../config/paths.ts";
 import { packageVersion } from "../config/version.ts";
 import { Fault, exitCodes } from "../core/fault.ts";
+import type { Capacity } from "../core/inputs.ts";
 import type { Boundary } from "../host/boundary.ts";
 import { takeLock } from "../ledger/lock.ts";
 import { setChildUmask } from "../process/umask.ts";
@@ -16,8 +17,14 @@ import { openLog } from "./log.ts";
 const idleExitMs = 10 * 60_000;
 const idleLookMs = 30_000;
 
+/** What tests give to a daemon; the product's has neither. */
+export interface DaemonOptions {
+  readonly boundary?: Boundary;
+  readonly capacity?: () => Capacity;
+}
+
 /** Runs the daemon of this MUSTER_HOME until it is asked to end. Throws Fault `locked` where another one lives. */
-async function runDaemon(boundary: Boundary | undefined): Promise<void> {
+async function runDaemon(options: DaemonOptions): Promise<void> {
   setChildUmask(process.umask(0o077));
   const home = ensureHome(musterHome(process.env));
   const socket = socketPath(home, process.env);
@@ -29,8 +36,8 @@ async function runDaemon(boundary: Boundary | undefined): Promise<void> {
     home,
     socket,
     log,
-    stop: (options) => end.ask("asked to", options.sessions),
-    boundary,
+    stop: ({ sessions }) => end.ask("asked to", sessions),
+    ...options,
     fail: exitWith,
   });
   const server = await listen(house.service, socket);
@@ -74,9 +81,9 @@ function watchIdle(isIdle: () => boolean, onIdle: () => void): NodeJS.Timeout {
 }
 
 /** The whole life of the process: exits with 0 after an end that was asked for, else with the Fault's code and the Fault on stderr. */
-export async function daemonMain(boundary?: Boundary): Promise<never> {
+export async function daemonMain(options: DaemonOptions = {}): Promise<never> {
   try {
-    await runDaemon(boundary);
+    await runDaemon(options);
     process.exit(0);
   } catch (error) {
     return exitWith(error);

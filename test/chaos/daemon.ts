@@ -8,4 +8,4 @@ module.enableCompileCache(
   fileURLToPath(new URL("../../node_modules/.cache/muster-chaos", import.meta.url)),
 );
 const { daemonMain } = await import("../../src/daemon/main.ts");
-await daemonMain(hook(process.env["MUSTER_HOME"] ?? ""));
+await daemonMain({ boundary: hook(process.env["MUSTER_HOME"] ?? "") });
