@@ -66,7 +66,7 @@ export async function openHouse({
   const callers = await openCallers({ home, env: process.env, own: await ownCaller(log), log });
   const binary = async (): Promise<Binary> =>
     callers.newest()?.binary ?? findBinary(null, baseEnvironment(home));
-  const memory: MemoryWatch = watchOf(home, log, () => ({ core, sessions }));
+  const memory: MemoryWatch = watchOf(home, log, capacity(), () => ({ core, sessions }));
   const host: Host = {
     home,
     runners: { "claude-cli": claudeCli(binary), "claude-sdk": claudeSdk(binary) },
@@ -79,8 +79,15 @@ export async function openHouse({
     killedSince: memory.killedSince,
   };
   const { sessions, ...effects } = performer(host, boundary);
-  const { capacity } = memory;
-  const core = engine({ ledger, capacity, ...effects, now: Date.now, boundary, log, fail });
+  const core = engine({
+    ledger,
+    capacity: memory.capacity,
+    ...effects,
+    now: Date.now,
+    boundary,
+    log,
+    fail,
+  });
   const recovered = await recoverFollows(host, baseEnvironment(home));
   if (recovered > 0)
     log("warn", "Completed what a crash had left half done in a checkout", { count: recovered });
@@ -143,11 +150,11 @@ async function tell(event: Event, caller: KnownCaller | undefined, log: Log): Pr
 
 type Watched = { readonly core: Engine; readonly sessions: Sessions };
 
-function watchOf(home: string, log: Log, watched: () => Watched): MemoryWatch {
+function watchOf(home: string, log: Log, whole: Capacity, watched: () => Watched): MemoryWatch {
   tellOfKill(home, log);
   return watchMemory({
     home,
-    whole: capacity(),
+    whole,
     log,
     inFlight: () => [...watched().core.state.attempts.values()].filter(({ slot }) => slot).length,
     pids: () => [...watched().sessions.live.values()].map(({ pid }) => pid),

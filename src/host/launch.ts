@@ -25,31 +25,64 @@ const lockLimitMs = 5_000;
 
 type SessionEffect = Extract<Effect, { do: "session" }>;
 
-/** The launch of a start, written beside it, with the project's own configuration where the task loads that. */
-export async function prepareLaunch(host: Host, effect: SessionEffect): Promise<Launch> {
-  const { attempt, spec, n, resume, usd } = effect;
-  const dir = attemptDir(host, attempt.id);
-  const isNew = !readShim(join(dir, String(n))).claimed;
-  // What runs goes on until it ends, whatever became of its folder.
-  const worktree = isNew ? requireWorktree(attempt) : attempt.worktree;
-  if (worktree === null) throw new Fault("refused", `attempt ${attempt.id} has no worktree`);
-  const config = await projectConfig(host, attempt.run, spec, worktree.config);
-  const rules = defaultRules([...(spec.gate ?? []), ...config.setup]);
-  // Without an environment nothing is started: what runs is found, and what does not is refused.
-  const configDir = configDirOf(dir, sessionConfigDir(host, attempt.run));
-  if (isNew) await makeReady(host, effect, configDir);
-  const goesOn = resume && hasTranscript(configDir, attempt.session);
-  if (isNew && n > 1 && !goesOn) await noteAnew(host, attempt.id, n);
-  const launch: Launch = {
+/** True where the start was made before: what runs goes on until it ends, whatever became of its folder. */
+export function wasMade(host: Host, { att, n }: SessionEffect): boolean {
+  return readShim(join(attemptDir(host, att), String(n))).claimed;
+}
+
+/**
+ * What a start is found by that was made before. Whatever else it was told is in the `launch.json` of then: fifty sessions that
+ * are taken over must not wait for what git says of each of them.
+ */
+export function launchMade(host: Host, effect: SessionEffect): Launch {
+  const { worktree } = effect.attempt;
+  return {
+    ...placeOf(host, effect, worktree?.path ?? "/"),
+    resume: effect.resume,
+    tools: [],
+    permissions: { allow: [], ask: [], deny: [] },
+    instructions: "",
+    readable: [],
+  };
+}
+
+/** What a launch says of its start, wherever its rules come from. */
+function placeOf(
+  host: Host,
+  { attempt, spec, n, usd }: SessionEffect,
+  worktree: string,
+): Omit<Launch, "resume" | "tools" | "permissions" | "instructions" | "readable"> {
+  return {
     att: attempt.id,
     runner: attempt.runner,
     n,
     session: attempt.session,
-    resume: goesOn,
-    dir,
-    cwd: spec.cwd === null ? worktree.path : join(worktree.path, spec.cwd),
+    dir: attemptDir(host, attempt.id),
+    cwd: spec.cwd === null ? worktree : join(worktree, spec.cwd),
     model: spec.model,
     profile: spec.profile,
+    turns: spec.limits.turns - attempt.usage.turns,
+    usd,
+    context: spec.limits.context ?? defaultContext,
+  };
+}
+
+/** The launch of a new start, written beside it, with the project's own configuration where the task loads that. */
+export async function prepareLaunch(host: Host, effect: SessionEffect): Promise<Launch> {
+  const { attempt, spec, n, resume } = effect;
+  const worktree = requireWorktree(attempt);
+  const config = await projectConfig(host, attempt.run, spec, worktree.config);
+  const rules = defaultRules([...(spec.gate ?? []), ...config.setup]);
+  const place = placeOf(host, effect, worktree.path);
+  const { dir } = place;
+  // Without a login nothing is started, and the runner says so.
+  const configDir = configDirOf(dir, sessionConfigDir(host, attempt.run));
+  await makeReady(host, effect, configDir);
+  const goesOn = resume && hasTranscript(configDir, attempt.session);
+  if (n > 1 && !goesOn) await noteAnew(host, attempt.id, n);
+  const launch: Launch = {
+    ...place,
+    resume: goesOn,
     tools: spec.tools ?? [...defaultTools, ...(spec.profile === "project" ? ["Skill"] : [])],
     permissions: {
       allow: [...rules.allow, ...spec.permissions.allow],
@@ -57,9 +90,6 @@ export async function prepareLaunch(host: Host, effect: SessionEffect): Promise<
       deny: [...spec.permissions.deny, ...(config.permissions.deny ?? [])],
     },
     instructions: await readInstructions(host, attempt.run, spec, worktree.config),
-    turns: spec.limits.turns - attempt.usage.turns,
-    usd,
-    context: spec.limits.context ?? defaultContext,
     readable: [join(dir, "msg"), handoverDir(host, attempt.id)],
   };
   // What is on disk may have been changed by the session itself: a new process loads what the commit says.
@@ -72,7 +102,7 @@ export async function prepareLaunch(host: Host, effect: SessionEffect): Promise<
   return launch;
 }
 
-/** Null for the attempt's own. Without a login nothing is started, but what runs is found all the same. */
+/** Null for the attempt's own, and where there is no login. */
 function sessionConfigDir(host: Host, run: RunId): string | null {
   try {
     return host.environment(run)?.session().configDir ?? null;

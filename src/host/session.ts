@@ -15,7 +15,7 @@ import { sessionEnvironment } from "./session-environment.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { watchStalls } from "./stall.ts";
-import { prepareLaunch } from "./launch.ts";
+import { launchMade, prepareLaunch, wasMade } from "./launch.ts";
 import { WorktreeGone } from "./worktree.ts";
 
 type SessionEffect = Extract<Effect, { do: "session" }>;
@@ -167,20 +167,35 @@ async function startSession(
   effect: SessionEffect,
   onEvent: (event: AgentEvent) => void,
 ): Promise<Entry> {
-  const { attempt, spec } = effect;
-  const launch = await prepareLaunch(host, effect);
-  const who = await person(await openProject(host, attempt.run, spec));
-  const config = await projectConfig(host, attempt.run, spec, attempt.worktree?.config ?? "");
-  const own = { ...config.env, ...(await portsOf(host, attempt.id, config.ports)) };
-  const environment = (): SessionEnvironment =>
-    sessionEnvironment(host, attempt, who, config.hooks, own);
-  const handle = await host.runners[attempt.runner].start(launch, environment, onEvent);
+  const { attempt } = effect;
+  const runner = host.runners[attempt.runner];
+  const handle = wasMade(host, effect)
+    ? await runner.start(launchMade(host, effect), neverAsked, onEvent)
+    : await runner.start(
+        await prepareLaunch(host, effect),
+        await environmentOf(host, effect),
+        onEvent,
+      );
   return {
     handle,
     pid: handle.pid,
     session: attempt.session,
     task: `${attempt.run}/${attempt.task}`,
   };
+}
+
+/** A start that was made before has its environment. */
+function neverAsked(): never {
+  throw new Error("no process is made for a start that was made before");
+}
+
+/** What a new process is started with, as it is when the process is made. */
+async function environmentOf(host: Host, effect: SessionEffect): Promise<() => SessionEnvironment> {
+  const { attempt, spec } = effect;
+  const who = await person(await openProject(host, attempt.run, spec));
+  const config = await projectConfig(host, attempt.run, spec, attempt.worktree?.config ?? "");
+  const own = { ...config.env, ...(await portsOf(host, attempt.id, config.ports)) };
+  return () => sessionEnvironment(host, attempt, who, config.hooks, own);
 }
 
 /** Waits for `act`, but no longer than `ms`; what comes later is of no interest. */
