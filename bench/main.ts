@@ -7,6 +7,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { say } from "../src/cli/output.ts";
 import { hangs, lie } from "../src/testing/model/behaviors.ts";
+import { measureRestarts } from "./restart.ts";
 import { type World, claude, median, openWorld, spread } from "./world.ts";
 
 const n = 7;
@@ -202,6 +203,7 @@ try {
   await firstRequest(world);
   await startUp(world);
   await perSession(world);
+  await measureRestarts(world);
 } finally {
   await world.close();
 }
