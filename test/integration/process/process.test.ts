@@ -281,6 +281,30 @@ describe("follow", () => {
     expect(seen).toEqual(["one"]);
   });
 
+  it("has no memory of its own for a file that it follows", async () => {
+    const path = join(folder, "many");
+    writeFileSync(path, "one\n");
+    follow(path, 0, () => {}).stop(); // What all of them read with is there from here on.
+    const before = process.memoryUsage().arrayBuffers;
+    const all = Array.from({ length: 40 }, () => follow(path, 0, () => {}));
+    const more = process.memoryUsage().arrayBuffers - before;
+    for (const each of all) each.stop();
+    expect(more).toBeLessThan(256 * 1024);
+  });
+
+  it("gives a listener its own lines whatever is read inside of it", async () => {
+    const [outer, inner] = [join(folder, "outer"), join(folder, "inner")];
+    writeFileSync(outer, "one\ntwo\n");
+    writeFileSync(inner, "x".repeat(64));
+    const seen: string[] = [];
+    const following = follow(outer, 0, (line) => {
+      follow(inner, 0, () => {}).stop();
+      seen.push(line.toString());
+    });
+    following.stop();
+    expect(seen).toEqual(["one", "two"]);
+  });
+
   it("goes on from an offset", async () => {
     const path = join(folder, "offset");
     writeFileSync(path, "one\ntwo\n");
