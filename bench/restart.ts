@@ -9,7 +9,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { say } from "../src/cli/output.ts";
 import { startRespawning } from "../src/process/respawn.ts";
 import { writeAgentProgram } from "../src/testing/agent/program.ts";
-import { ageMs, countBegun, talker } from "../test/faults/many.ts";
+import { ageMs, countBegun, cpuMs, talker } from "../test/faults/many.ts";
 import { type World, openWorld, spread } from "./world.ts";
 
 const kills = 5;
@@ -23,6 +23,8 @@ interface Took {
   /** ms from the new daemon's first moment to its first answer, and to its last session. */
   readonly answered: number;
   readonly adopted: number;
+  /** ms of its own CPU until then. */
+  readonly cpu: number;
 }
 
 /** Measures both, with the built package. The world's own daemon is ended before. */
@@ -39,7 +41,7 @@ export async function measureRestarts(world: World): Promise<void> {
   ] as const) {
     const took = await restarts(world, count, env);
     say(
-      `  ${String(count).padStart(2)} ${what.padEnd(14)} answers ${spread(took.map((each) => each.answered))}   all adopted ${spread(took.map((each) => each.adopted))}   aim < 2000`,
+      `  ${String(count).padStart(2)} ${what.padEnd(14)} answers ${spread(took.map((each) => each.answered))}   all adopted ${spread(took.map((each) => each.adopted))}, ${spread(took.map((each) => each.cpu))} of CPU   aim < 2000`,
     );
   }
 }
@@ -94,7 +96,8 @@ async function restart({ api }: World, count: number): Promise<Took> {
     const host = await api.host().catch(() => undefined);
     if (host === undefined || host.pid === pid) continue;
     answered ??= ageMs(host.pid);
-    if (host.sessions.length === count) return { answered, adopted: ageMs(host.pid) };
+    if (host.sessions.length === count)
+      return { answered, adopted: ageMs(host.pid), cpu: cpuMs(host.pid) };
   }
   throw new Error(`${count} sessions were not adopted within ${upMs} ms`);
 }
