@@ -6,6 +6,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { lean } from "../src/cli/connect.ts";
 import { say } from "../src/cli/output.ts";
 import { startRespawning } from "../src/process/respawn.ts";
 import { writeAgentProgram } from "../src/testing/agent/program.ts";
@@ -121,8 +122,8 @@ async function startWide(
   );
   await until(() => api.version().then(...away));
   startRespawning({
-    argv: [process.execPath, "--max-semi-space-size=1", entry],
-    env,
+    argv: [process.execPath, ...lean.flags, entry],
+    env: { ...env, ...lean.env },
     cwd: "/",
     log: join(home, "log", "daemon.err"),
     note: join(home, "daemon.note"),

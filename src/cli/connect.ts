@@ -27,6 +27,14 @@ import { note } from "./output.ts";
 
 /** A small young generation: after eight runs the daemon held 92 MB instead of 112 MB, at no cost that could be measured. */
 const leanFlags = ["--max-semi-space-size=1"];
+/**
+ * What glibc is told about memory that was freed: give it back from 128 KiB on, as it does by itself until the first large piece
+ * was freed. After 200 attempts the daemon held 24 MB instead of 37 MB there, and 7 MB instead of 30 MB for its threads.
+ */
+const leanEnvironment = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
+
+/** How the daemon is started, whoever starts it. */
+export const lean = { flags: leanFlags, env: leanEnvironment } as const;
 
 const startTimeoutMs = 30_000;
 const lookMs = 250;
@@ -141,8 +149,8 @@ export async function daemonCommand(
   // Reading configuration is slow to load, and only a start needs it.
   const { daemonEnvironment } = await import("./caller.ts");
   return {
-    argv: [process.execPath, ...leanFlags, daemonScript("main")],
-    env: { HOME: home, ...daemonEnvironment(), MUSTER_HOME: home },
+    argv: [process.execPath, ...lean.flags, daemonScript("main")],
+    env: { HOME: home, ...daemonEnvironment(), ...lean.env, MUSTER_HOME: home },
   };
 }
 

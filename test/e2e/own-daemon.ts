@@ -1,6 +1,7 @@
 /** A daemon with an entry of a test's own in place of the product's, under the same respawning shell. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { lean } from "../../src/cli/connect.ts";
 import { startRespawning } from "../../src/process/respawn.ts";
 import type { World } from "./harness.ts";
 import { patiently } from "./patiently.ts";
@@ -21,8 +22,8 @@ export async function startOwnDaemon(
 ): Promise<void> {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   startRespawning({
-    argv: [process.execPath, "--max-semi-space-size=1", ...flags, entry],
-    env: { ...env, ...more },
+    argv: [process.execPath, ...lean.flags, ...flags, entry],
+    env: { ...env, ...lean.env, ...more },
     cwd: "/",
     log: join(state, "daemon.err"),
     note: join(state, "daemon.note"),
