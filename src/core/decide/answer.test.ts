@@ -50,11 +50,17 @@ describe("tell", () => {
     expect(d.effect("a", "snapshot")).toBeUndefined();
   });
 
-  it("is heard without a snapshot where none can be taken, and the record says so", () => {
+  it.each([
+    { saw: "snapshot_failed", why: "no space" },
+    { saw: "inspect_failed", why: "worktree metadata was changed" },
+    { saw: "inspect_failed", why: "there is no worktree any more", gone: true },
+    { saw: "needs_credentials", why: "the environment was lost with the daemon" },
+  ] as const)("is heard without a snapshot where none can be taken: %j", (seen) => {
     const { d } = with1();
     d.command(tell("a"));
-    const types = d.see("a", { saw: "snapshot_failed", why: "no space" });
+    const types = d.see("a", seen, d.effect("a", "snapshot")?.key);
     expect(types).toEqual(["snapshot.missed"]);
+    expect(d.attempt("a")).toMatchObject({ park: null, slot: true });
     expect(d.effect("a", "send")?.message.kind).toBe("tell");
     d.command(tell("a"));
     expect(d.effect("a", "snapshot")).toBeDefined();

@@ -20,6 +20,11 @@ export function decideObservation(d: Decision, observation: Observation): void {
   const attempt = d.state.attempts.get(att);
   if (attempt === undefined) return;
   const isDue = observation.key === phaseKey(attempt) && isAnswer(observation);
+  // A person is heard all the same: what stands in the way of a snapshot is met where the round ends.
+  if (isDue && attempt.phase.at === "working" && isUnsaved(observation)) {
+    d.of(att, { type: "snapshot.missed", why: observation.why });
+    return;
+  }
   switch (observation.saw) {
     case "provisioned":
     case "provision_failed":
@@ -62,8 +67,6 @@ export function decideObservation(d: Decision, observation: Observation): void {
       if (!isDue) return;
       // The end does not wait: nothing is removed before retiring proves a snapshot of its own.
       if (attempt.phase.at === "ending") conclude(d, att);
-      else if (attempt.phase.at === "working")
-        d.of(att, { type: "snapshot.missed", why: observation.why });
       else parkFor(d, att, "disk", observation.why, (attempt.park?.until ?? d.now) - d.now);
       return;
     case "needs_credentials":
@@ -84,6 +87,17 @@ export function decideObservation(d: Decision, observation: Observation): void {
 function isNews({ starts, offset }: Attempt, observation: Observation): boolean {
   if (startOf(observation.key) !== starts) return false;
   return !("offset" in observation) || observation.offset > offset;
+}
+
+type Unsaved = Extract<
+  Observed,
+  { saw: "snapshot_failed" | "inspect_failed" | "needs_credentials" }
+>;
+
+/** No snapshot came to be, for whatever reason. */
+function isUnsaved(seen: Observed): seen is Unsaved {
+  const { saw } = seen;
+  return saw === "snapshot_failed" || saw === "inspect_failed" || saw === "needs_credentials";
 }
 
 /** An end is final: its worktree stays where it is. Everything before it waits for a person. */
