@@ -24,6 +24,7 @@ import {
   verifiedHead,
 } from "../queries.ts";
 import type { Attempt } from "../attempt.ts";
+import type { TaskSpec } from "../plan.ts";
 import type { Run, Task } from "../state.ts";
 import { handoverText, promptText } from "../texts.ts";
 
@@ -144,7 +145,7 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
     return;
   }
   const spec = specOf(d.state, attempt);
-  if (phase.at === "idle" && isLong(attempt, spec) && handoverAsked(attempt) === undefined)
+  if (phase.at === "idle" && shouldHandOver(attempt, spec))
     queueMessage(d, attempt.id, "handover", handoverText);
   const { plan } = spec;
   const needsProcess = attempt.process.is === "none";
@@ -164,6 +165,12 @@ function admitRound(d: Decision, attempt: Attempt, load: Load, capacity: Capacit
   if (pass.is === "probe")
     for (const { key } of pass.breakers) d.emit({ type: "breaker.probed", key, att: attempt.id });
   d.of(attempt.id, { type: "round.admitted" });
+}
+
+/** A session that works on a message already, which it took as its round ended, is not told to change nothing. */
+function shouldHandOver(attempt: Attempt, spec: TaskSpec): boolean {
+  const isHeard = attempt.mail.some(({ taken }) => taken);
+  return !isHeard && isLong(attempt, spec) && handoverAsked(attempt) === undefined;
 }
 
 /** The next start: of the same session, or of a new one where it has handed over. */

@@ -35,6 +35,17 @@ function asked(): { d: Drive; w: Walk } {
   return both;
 }
 
+/** Told something that was sent as its round ended, so that it has it and begins another round with it. */
+function overheard(): { d: Drive; w: Walk } {
+  const both = grown(140_000);
+  both.d.command({ type: "tell", run: runId, task: "a", text: "and the docs" });
+  both.w.snapshot("a");
+  endsWith(both.d, "done");
+  return both;
+}
+
+const toldTo = (d: Drive): string =>
+  d.attempt("a").mail.find(({ kind }) => kind === "tell")?.uuid ?? "";
 const kinds = (d: Drive): string[] => d.attempt("a").mail.map(({ kind }) => kind);
 
 describe("a session that has grown long", () => {
@@ -147,6 +158,27 @@ describe("a session that has grown long", () => {
     endsWith(d, "said");
     w.exit("a");
     expect(d.attempt("a").formerSessions).toEqual([session]);
+  });
+
+  it("works on a word that came as its round ended, and is asked for nothing meanwhile", () => {
+    const { d, w } = overheard();
+    d.see("a", { saw: "message_taken", uuid: toldTo(d), offset: d.attempt("a").offset + 100 });
+    w.snapshot("a");
+    expect(kinds(d)).toEqual(["tell"]);
+    expect(d.attempt("a").phase.at).toBe("working");
+  });
+
+  it("that is asked in the middle of its work on a word leaves that word to the next one", () => {
+    const { d, w } = overheard();
+    w.snapshot("a");
+    d.see("a", { saw: "message_taken", uuid: toldTo(d), offset: d.attempt("a").offset + 100 });
+    w.take("a");
+    endsWith(d, "## Open\nthe docs");
+    expect(d.attempt("a")).toMatchObject({ phase: { at: "idle" }, process: { is: "ending" } });
+    w.exit("a");
+    w.start("a");
+    expect(d.attempt("a").formerSessions).toHaveLength(1);
+    expect(d.effect("a", "send")?.message).toMatchObject({ kind: "tell", text: "and the docs" });
   });
 
   it("is stopped like any other", () => {

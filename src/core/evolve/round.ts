@@ -53,7 +53,9 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         slot: true,
         phase: a.phase.at === "working" ? { ...a.phase, since: at } : { at: "working", since: at },
       };
-    case "round.ended":
+    case "round.ended": {
+      const completed = event.outcome === "completed";
+      const mail = leftOf(a, completed);
       return {
         ...a,
         slot: false,
@@ -61,13 +63,14 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         usage: add(a, event),
         offset: event.offset,
         workedMs: worked(a, at),
-        recoveries: event.outcome === "completed" ? 0 : a.recoveries,
-        outages: event.outcome === "completed" ? 0 : a.outages,
+        recoveries: completed ? 0 : a.recoveries,
+        outages: completed ? 0 : a.outages,
         // Asked once: what is left of its room is known after the next round.
         context: handoverAsked(a)?.taken === true ? 0 : a.context,
-        mail: a.mail.filter((m) => !m.taken),
-        phase: roundEnded(a, event.outcome === "completed"),
+        mail,
+        phase: roundEnded(a, completed && mail.length > 0),
       };
+    }
     case "session.handed_over":
       return { ...a, handover: { from: a.session, text: event.text } };
     case "session.planned":
@@ -122,15 +125,21 @@ function evolveAsk(a: Attempt, event: AskOrLater, at: number): Attempt {
  * What a round left is looked at, also where it ended while its predecessor's result was: a message that was sent as a round
  * ended makes another one.
  */
-function roundEnded(a: Attempt, completed: boolean): Phase {
+function roundEnded(a: Attempt, goesOn: boolean): Phase {
   const { phase, mail } = a;
   // What waited behind a hand-over is what the work goes on with.
-  const handsOver = handoverAsked(a)?.taken === true && mail.some(({ taken }) => !taken);
-  if (completed && handsOver && phase.at === "working") return { at: "idle", saved: false };
+  const handsOver = goesOn && handoverAsked(a)?.taken === true;
+  if (handsOver && phase.at === "working") return { at: "idle", saved: false };
   const another = phase.at === "idle" && mail.length > 0 && mail.every(({ taken }) => taken);
   if (phase.at === "working" || phase.at === "settling" || another)
     return { at: "settling", step: "snapshot", committed: false };
   return unsaved(phase);
+}
+
+/** What is still to be said: of what shared its round with a hand-over, which asks to change nothing, nobody knows what was done. */
+function leftOf(a: Attempt, completed: boolean): readonly Message[] {
+  if (!completed || handoverAsked(a)?.taken !== true) return a.mail.filter((m) => !m.taken);
+  return a.mail.filter(({ kind }) => kind !== "handover").map((m) => ({ ...m, taken: false }));
 }
 
 /** True where a message joins what is going on; else it starts another round and whatever was being proved is dropped. */
