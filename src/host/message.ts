@@ -6,11 +6,31 @@ import type { Host } from "./context.ts";
 import { groundText } from "./ground.ts";
 import { handedOverText } from "./handed-over.ts";
 
+type Send = Extract<Effect, { do: "send" }>;
+
+export type Speaker = (effect: Send, say: (text: string) => Promise<void>) => Promise<void>;
+
+/**
+ * Says the messages of a start one after another, as they are asked for: what comes first is heard first, however long its words
+ * take to find, and only that one tells a session without a past of its task. One that fails does not stop the next.
+ */
+export function speaker(host: Host): Speaker {
+  const last = new Map<string, Promise<void>>();
+  return (effect, say) => {
+    const start = `${effect.att}:${effect.n}`;
+    const before = last.get(start) ?? Promise.resolve();
+    const next = before.catch(() => {}).then(async () => say(await wholeText(host, effect)));
+    last.set(start, next);
+    const forget = (): void => {
+      if (last.get(start) === next) last.delete(start);
+    };
+    void next.then(forget, forget);
+    return next;
+  };
+}
+
 /** The whole text; the same message may be put into other words when it is sent again. */
-export async function wholeText(
-  host: Host,
-  effect: Extract<Effect, { do: "send" }>,
-): Promise<string> {
+async function wholeText(host: Host, effect: Send): Promise<string> {
   const { att, attempt, message, spec } = effect;
   const { kind, text } = message;
   const isAnew = await beginsAnew(host, effect);

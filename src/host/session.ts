@@ -10,7 +10,7 @@ import { sweepSession } from "../process/end.ts";
 import { sessionIn } from "../process/tagged.ts";
 import { type Host, openProject } from "./context.ts";
 import { diskOf, wholeExit } from "./exit.ts";
-import { wholeText } from "./message.ts";
+import { speaker } from "./message.ts";
 import { sessionEnvironment } from "./session-environment.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
@@ -58,6 +58,7 @@ interface Registry {
 export function sessions(host: Host): Sessions {
   const registry: Registry = { starting: new Map(), live: new Map(), ended: new WeakSet() };
   const { starting, live } = registry;
+  const speak = speaker(host);
   const entryOf = async (att: AttemptId): Promise<Entry | undefined> =>
     live.get(att) ?? (await starting.get(att)?.catch(() => undefined));
   const stop = async (entry: Entry | undefined): Promise<void> => {
@@ -70,15 +71,16 @@ export function sessions(host: Host): Sessions {
     perform: (effect) => keepLive(host, registry, effect),
     async send(effect) {
       const { att, message } = effect;
-      const text = await wholeText(host, effect);
-      const entry = await entryOf(att);
-      try {
-        await entry?.handle.send({ uuid: message.uuid, text });
-      } catch (error) {
-        // A session that can't be talked to is of no use: its exit puts the message back into the queue.
-        await stop(entry);
-        throw error;
-      }
+      await speak(effect, async (text) => {
+        const entry = await entryOf(att);
+        try {
+          await entry?.handle.send({ uuid: message.uuid, text });
+        } catch (error) {
+          // A session that can't be talked to is of no use: its exit puts the message back into the queue.
+          await stop(entry);
+          throw error;
+        }
+      });
     },
     async answer({ att, ask, answer, attempt, key }) {
       const input = attempt.asks.find(({ id }) => id === ask)?.input;
