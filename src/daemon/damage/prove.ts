@@ -105,7 +105,7 @@ async function recordAttempt(
   );
   const of = { run: draft.run, task: key, att };
   const runner = task.spec.runner;
-  const seeds = { session: readSession(host, att) ?? randomUUID(), seed: randomUUID() };
+  const seeds = { session: readSession(host, att, null) ?? randomUUID(), seed: randomUUID() };
   draft.add({ type: "attempt.admitted", ...of, ...seeds, runner, basis });
   const worktree = proved === undefined ? null : await findWorktree(host, draft, att, task.spec);
   const address = `${draft.run}/${key}`;
@@ -122,11 +122,13 @@ async function recordAttempt(
   if ((trace?.starts ?? 0) > 0) draft.add({ type: "attempt.provisioned", ...of, worktree });
 }
 
-/** The session that its last start was launched with. The agent can write there: nothing but a uuid is taken. */
-function readSession(host: Host, att: AttemptId): Uuid | undefined {
+/** The session that its last start, or start `n`, was launched with. The agent can write there: nothing but a uuid is taken. */
+function readSession(host: Host, att: AttemptId, n: number | null): Uuid | undefined {
   try {
     const text = readFileSync(join(attemptDir(host, att), "launch.json"), "utf8");
-    const { session } = JSON.parse(text) as { readonly session?: unknown };
+    const launch = JSON.parse(text) as { readonly n?: unknown; readonly session?: unknown };
+    const { session } = launch;
+    if (n !== null && launch.n !== n) return undefined;
     return typeof session === "string" && uuidPattern.test(session) ? session : undefined;
   } catch {
     return undefined;
@@ -230,7 +232,12 @@ async function recordStart(host: Host, draft: Draft, id: AttemptId, n: number): 
       why: lost,
     });
   const { credential } = attempt;
-  draft.add({ type: "session.planned", ...of, n, resume: n > 1, credential });
+  const session = readSession(host, id, n);
+  const isNew = session !== undefined && session !== attempt.session;
+  const resume = n > 1 && !isNew;
+  // The one that the ledger knows had handed over.
+  const replaced = isNew ? { session } : {};
+  draft.add({ type: "session.planned", ...of, n, resume, credential, ...replaced });
   draft.say(`${id}: start ${n} of ${draft.run}/${attempt.task}, known by its folder`);
 }
 
