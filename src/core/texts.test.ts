@@ -2,7 +2,14 @@ import { describe, expect, it } from "vitest";
 import { taskSpec } from "../testing/core.ts";
 import type { Ask } from "./attempt.ts";
 import { evidence, head } from "../testing/walk.ts";
-import { answeredText, conflictText, fixText, promptText } from "./texts.ts";
+import {
+  answeredText,
+  briefingText,
+  conflictText,
+  fixText,
+  maxHandoverChars,
+  promptText,
+} from "./texts.ts";
 
 describe("the prompt", () => {
   it("says how the result is taken, and nothing that does not hold", () => {
@@ -15,6 +22,17 @@ describe("the prompt", () => {
     );
     for (const part of ["`npm test`, `npm run lint`", "src/**", "a.md"])
       expect(full).toContain(part);
+  });
+});
+
+describe("what a new session is told", () => {
+  it("holds no half of a pair, wherever a long hand-over is cut", () => {
+    for (const before of ["", "a"]) {
+      const text = briefingText("do a", `${before}${"😀".repeat(maxHandoverChars)}`, "git", "fix");
+      expect(text.isWellFormed()).toBe(true);
+      expect(text).toContain("😀");
+      expect(text.length).toBeLessThan(maxHandoverChars + 500);
+    }
   });
 });
 

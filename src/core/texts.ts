@@ -1,6 +1,7 @@
 /** What muster says to a session. One place for every sentence that a model reads from us; numbers and names come in. */
 import type { Answer, Ask, GateEvidence } from "./attempt.ts";
 import type { TaskSpec } from "./plan.ts";
+import { beginning } from "./words.ts";
 
 /** The first message of an attempt: the task, then how its result is taken. */
 export function promptText(spec: TaskSpec): string {
@@ -60,7 +61,7 @@ export function briefingText(
           "---",
           "Its hand-over, which may be wrong where the files say otherwise:",
           "",
-          handover.slice(0, maxHandoverChars),
+          beginning(handover, maxHandoverChars),
         ];
   return [...before, "", "---", truth, "", "---", "What comes next:", "", next].join("\n");
 }

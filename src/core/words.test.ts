@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { count, isPlain, oneLine, quote, shellWord, suggest } from "./words.ts";
+import { beginning, count, isPlain, oneLine, quote, shellWord, suggest } from "./words.ts";
 
 describe("suggest", () => {
   test("finds a word with a letter missing, added, replaced or swapped", () => {
@@ -18,6 +18,17 @@ describe("suggest", () => {
     expect(suggest("zebra", ["needs", "prompt"])).toBeUndefined();
     expect(suggest("x".repeat(1_000_000), ["needs"])).toBeUndefined();
   });
+});
+
+test("the beginning of a text is as long as it may be, and cuts no pair in two", () => {
+  expect(["abc", "ab", "a", ""].map((text) => beginning(text, 2))).toEqual(["ab", "ab", "a", ""]);
+  expect([1, 2, 3, 4, 5].map((chars) => beginning("a😀😀", chars))).toEqual([
+    "a",
+    "a",
+    "a😀",
+    "a😀",
+    "a😀😀",
+  ]);
 });
 
 describe("values in errors", () => {

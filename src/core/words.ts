@@ -17,6 +17,13 @@ export function oneLine(text: string): string {
     .replace(everyUnseen, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** The first `chars` of `text`, never with half of a pair at the end: the API refuses a request with one. */
+export function beginning(text: string, chars: number): string {
+  const last = text.charCodeAt(chars - 1);
+  const isHalf = last >= 0xd800 && last <= 0xdbff && text.length > chars;
+  return text.slice(0, isHalf ? chars - 1 : chars);
+}
+
 /** A value as an error quotes it: in double quotes, on one line, cut after 60 characters. */
 export function quote(text: string): string {
   const cut = text.length > maxShown ? `${text.slice(0, maxShown)}…` : text;

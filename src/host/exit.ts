@@ -1,7 +1,7 @@
 /** The end of a session's process, with what this host knows of its cause: memory, disk, and what it was in the middle of. */
 import type { Attempt } from "../core/attempt.ts";
 import type { Observed } from "../core/inputs.ts";
-import { oneLine } from "../core/words.ts";
+import { beginning, oneLine } from "../core/words.ts";
 import { type Host, attemptDir } from "./context.ts";
 import { isFull } from "./full.ts";
 import { memoryText } from "./memory.ts";
@@ -49,5 +49,5 @@ function withMemory(host: Host, exited: Exited, pid: number | undefined): Exited
 /** A tool call may be a whole script; its beginning tells which it was. */
 function cut(tool: string): string {
   const line = oneLine(tool);
-  return line.length > maxToolChars ? `${line.slice(0, maxToolChars)}…` : line;
+  return line.length > maxToolChars ? `${beginning(line, maxToolChars)}…` : line;
 }

@@ -1,6 +1,6 @@
 /** The ground truth that a session is told when it goes on after something was cut off, or begins where another one ended. */
 import type { Effect } from "../core/effects.ts";
-import { count, oneLine } from "../core/words.ts";
+import { beginning, count, oneLine } from "../core/words.ts";
 import { type Ground, readGround } from "../git/ground.ts";
 import { openPlace } from "../git/registration.ts";
 import { type Host, openProject } from "./context.ts";
@@ -51,7 +51,9 @@ function describe({ head, branch, commits, uncommitted, operation }: Ground): st
 }
 
 function named(lines: readonly string[]): string[] {
-  const shown = lines.slice(0, maxNamed).map((line) => `- ${oneLine(line).slice(0, maxNameChars)}`);
+  const shown = lines
+    .slice(0, maxNamed)
+    .map((line) => `- ${beginning(oneLine(line), maxNameChars)}`);
   const more = lines.length - shown.length;
   return more === 0 ? shown : [...shown, `- and ${more} more`];
 }

@@ -3,6 +3,7 @@ import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
 import { maxHandoverChars } from "../core/texts.ts";
+import { beginning } from "../core/words.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
 import { person } from "../git/merge.ts";
@@ -238,7 +239,7 @@ function observe(event: AgentEvent, n: number): Observed | undefined {
       return {
         saw: "round_ended",
         failure,
-        text: text.slice(0, maxHandoverChars),
+        text: beginning(text, maxHandoverChars),
         turns: 0,
         usd,
         offset,
