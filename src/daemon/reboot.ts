@@ -19,7 +19,7 @@ export async function startEngine(
   log: Log,
 ): Promise<void> {
   const restarted = wasRestarted(home);
-  await engine.start((state) => (restarted ? pausesAfterRestart(state, callers) : []));
+  await engine.start((state) => (restarted ? pausesAfterRestart(state, callers, log) : []));
   await noteBoot(home).catch((error: unknown) =>
     log("warn", "This boot was not noted", { error: String(error) }),
   );
@@ -40,15 +40,21 @@ async function noteBoot(home: string): Promise<void> {
 }
 
 /** Pauses of the runs whose person wants to be asked before anything goes on after a restart. */
-function pausesAfterRestart(state: State, callers: Callers): Command[] {
+function pausesAfterRestart(state: State, callers: Callers, log: Log): Command[] {
   const why = "the machine was restarted";
   return [...state.runs.values()]
-    .filter(({ id, paused }) => !paused && policyOf(callers, id) === "ask")
+    .filter(({ id, paused }) => !paused && policyOf(callers, id, log) === "ask")
     .map(({ id }) => ({ type: "pause", run: id, task: null, interrupt: false, why }));
 }
 
-function policyOf(callers: Callers, run: RunId): UserConfig["resume"] {
-  return (callers.get(run)?.config ?? readUserConfig(process.env)).resume;
+/** A configuration that can't be read may say to ask, and must not keep the daemon from its start. */
+function policyOf(callers: Callers, run: RunId, log: Log): UserConfig["resume"] {
+  try {
+    return (callers.get(run)?.config ?? readUserConfig(process.env)).resume;
+  } catch (error) {
+    log("warn", "A run waits for a person after the restart", { run, why: String(error) });
+    return "ask";
+  }
 }
 
 function bootFile(home: string): string {
