@@ -104,24 +104,33 @@ export function service(parts: ServiceParts): Service {
 
 /** Gives a run the tasks that are new in its plans; its environment is this caller's from here on. */
 async function extend(
-  { engine, callers }: ServiceParts,
+  { engine, ledger, callers }: ServiceParts,
   { attended, acceptGates, options }: RunRequest,
   { found, added }: Continued,
   caller: KnownCaller,
 ): Promise<RunId> {
-  const { run, settled } = found;
-  if (added.length > 0) await callers.bring(run.id, caller);
-  await engine.command({
-    type: "run.extend",
-    run: run.id,
-    tasks: added,
-    settled: settled ? run : null,
-    usd: options.usd ?? null,
-    credential: caller.fingerprint,
-    attended,
-    acceptGates,
-  });
-  return run.id;
+  const { id } = found.run;
+  const former = callers.get(id);
+  if (added.length > 0) await callers.bring(id, caller);
+  // To look for a login takes seconds, and others may have settled it anew meanwhile.
+  const { run, settled } = await findRun(engine.state, ledger, id);
+  try {
+    await engine.command({
+      type: "run.extend",
+      run: id,
+      tasks: added,
+      settled: settled ? run : null,
+      usd: options.usd ?? null,
+      credential: caller.fingerprint,
+      attended,
+      acceptGates,
+    });
+  } catch (error) {
+    if (settled || former === undefined) callers.forget(id);
+    else await callers.bring(id, former);
+    throw error;
+  }
+  return id;
 }
 
 /** Eight letters and digits: readable, unique enough for one person's runs, fit for a ref. */

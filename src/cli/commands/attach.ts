@@ -23,6 +23,7 @@ export function attachCommand(root: Command): void {
     .action(async (wanted: string, { former = false }: { former?: boolean }) => {
       const daemon = await connect();
       const address = await findTask(daemon, wanted);
+      if (former) requireTerminal(address.text, stateOf(address.detail, address.task));
       process.exitCode = await (former ? open(daemon, address, true) : attach(daemon, address));
     });
   examples(command, [

@@ -2,7 +2,7 @@
 import { answer, approve, reject, tell, trust } from "./answer.ts";
 import { changeCredential, trustCredential, tryAgain } from "./breaker.ts";
 import { extendRun } from "./extend.ts";
-import { checkStart, startRun } from "./start.ts";
+import { checkStart, reopenRun, startRun } from "./start.ts";
 import { requireActive, requireRun, requireTask, targets } from "./target.ts";
 import { type Decision, endSession, windDown } from "./decision.ts";
 import { Fault, never } from "../fault.ts";
@@ -103,8 +103,7 @@ function resume(d: Decision, command: Extract<Command, { type: "resume" }>): voi
 /** Reopens what failed or was canceled, and what failed because of it. */
 function retry(d: Decision, command: Extract<Command, { type: "retry" }>): void {
   const { run, task, settled, credential } = command;
-  if (settled !== null && !d.state.runs.has(run))
-    d.emit({ type: "run.reopened", run, snapshot: settled });
+  if (settled !== null && !d.state.runs.has(run)) reopenRun(d, settled);
   const wanted = targets(d, { run, task }).filter(
     ([, { state }]) => state.is === "failed" || state.is === "canceled",
   );

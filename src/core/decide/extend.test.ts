@@ -49,12 +49,17 @@ describe("a run that is given more tasks", () => {
     w.exit("a");
     w.merge("a", "a");
     w.land("a");
-    const settled = { ...d.run(), past: new Map([[d.attempt("a").id, d.attempt("a")]]) };
+    const settled = {
+      ...d.run(),
+      paused: true,
+      past: new Map([[d.attempt("a").id, d.attempt("a")]]),
+    };
     w.retire("a");
     expect(d.state.runs.has(runId)).toBe(false);
     d.command(extend({ settled, tasks: [taskSpec("b", { needs: [need("a")] })] }));
     expect([d.task("a").state.is, d.task("b").state.is]).toEqual(["landed", "active"]);
     expect(d.attempt("b").id).toBe("att_a_2");
+    expect(d.run().paused).toBe(false);
     d.command({ type: "stop", run: runId, task: "b" });
     w.cancel("b");
     w.retire("b");

@@ -1,7 +1,7 @@
 /** New tasks for a run that is there: what an edited plan has more than the run was started with. What is there stays as it is. */
 import { trustCredential, changeCredential } from "./breaker.ts";
 import type { Decision } from "./decision.ts";
-import { acceptGates, checkTasks } from "./start.ts";
+import { acceptGates, checkTasks, reopenRun } from "./start.ts";
 import { requireRun } from "./target.ts";
 import { Fault } from "../fault.ts";
 import type { Command } from "../inputs.ts";
@@ -24,7 +24,7 @@ export function extendRun(d: Decision, command: Extract<Command, { type: "run.ex
       { remedy: `muster show ${run}` },
     );
   checkTasks([...[...there.values()].map(({ spec }) => spec), ...tasks]);
-  if (reopens) d.emit({ type: "run.reopened", run, snapshot: settled });
+  if (reopens) reopenRun(d, settled);
   changeCredential(d, run, credential);
   trustCredential(d, run);
   if (!requireRun(d, run).attended && command.attended) d.emit({ type: "run.attended", run });

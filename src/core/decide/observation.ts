@@ -12,7 +12,7 @@ import { isAnswer, phaseKey, snapshotRef, startOf } from "../keys.ts";
 import { ownAsk, specOf } from "../queries.ts";
 import type { Attempt } from "../attempt.ts";
 
-/** Provisioning is tried this often before the task fails. */
+/** Provisioning is tried this often before the task fails; waits for space are none of its tries. */
 const maxProvisionTries = 3;
 
 export function decideObservation(d: Decision, observation: Observation): void {
@@ -128,7 +128,7 @@ function decideProvision(d: Decision, att: AttemptId, seen: Provision): void {
       });
       if (cancelRequested) windDown(d, att, { is: "canceled" });
       else if (seen.disk === true) parkFor(d, att, "disk", seen.why);
-      else if (!seen.retry || phase.try >= maxProvisionTries)
+      else if (!seen.retry || d.attempt(att).recoveries >= maxProvisionTries - 1)
         windDown(d, att, { is: "failed", reason: "provision_failed", detail: seen.why });
       else parkFor(d, att, "backoff", seen.why);
       return;

@@ -12,6 +12,8 @@ import { continueText } from "../texts.ts";
 const maxRecoveries = 3;
 /** First back-off; doubled each time. */
 const backoffMs = 2_000;
+/** A full disk is looked at this often: each look is a few events. */
+const diskMs = 10_000;
 const maxBackoffMs = 15 * 60_000;
 /** After a kill for want of memory: the kernel's own measure of pressure is a mean over so long. */
 const memoryMs = 10_000;
@@ -166,7 +168,8 @@ export function parkFor(
   const isRecovery = reason === "backoff" || reason === "memory";
   const again = isRecovery ? attempt.recoveries : attempt.outages;
   const grows = reason === "checkout" || reason === "disk" ? 0 : Math.min(again, 10);
-  const backoff = Math.min(maxBackoffMs, backoffMs * 2 ** grows);
+  const least = reason === "disk" ? diskMs : backoffMs;
+  const backoff = Math.min(maxBackoffMs, least * 2 ** grows);
   const wait = Math.max(afterMs ?? 0, reason === "memory" ? memoryMs : 0, backoff);
   const share = Number.parseInt(d.fresh().slice(0, 4), 16) / 0xffff;
   const jitter = (share / 4) * Math.min(wait, maxJitteredMs);

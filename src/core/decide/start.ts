@@ -5,7 +5,7 @@ import { Fault } from "../fault.ts";
 import type { TaskKey } from "../ids.ts";
 import type { Command } from "../inputs.ts";
 import type { TaskSpec } from "../plan.ts";
-import type { State } from "../state.ts";
+import type { Run, State } from "../state.ts";
 
 type Start = Extract<Command, { type: "run.start" }>;
 
@@ -72,6 +72,12 @@ export function startRun(d: Decision, start: Start): void {
   trustCredential(d, run);
   for (const spec of start.tasks) d.emit({ type: "task.added", run, task: spec.key, spec });
   if (start.acceptGates) acceptGates(d, start.tasks);
+}
+
+/** Brings a settled run back; a pause that it was settled under is not what whoever gives it work means. */
+export function reopenRun(d: Decision, settled: Run): void {
+  d.emit({ type: "run.reopened", run: settled.id, snapshot: settled });
+  if (settled.paused) d.emit({ type: "run.resumed", run: settled.id });
 }
 
 /** The person said yes to the gates that muster proposes, once for each project. */

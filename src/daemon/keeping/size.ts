@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { OldItem } from "../../api/housekeeping.ts";
-import { weighAll } from "./disk.ts";
+import { type Weight, weighAll } from "./disk.ts";
 
 /** Five seconds for everything that counts: a sum that is cut off is too small, so less goes than could. */
 const weighMs = 5_000;
@@ -23,14 +23,22 @@ export async function overSize<T extends { readonly item: Pick<OldItem, "folders
   going: readonly string[],
   candidates: readonly T[],
 ): Promise<T[]> {
-  const sum = async (paths: readonly string[]): Promise<number> =>
-    (await weighAll(paths, weighMs)).reduce((all, weight) => all + weight.bytes, 0);
-  let left = (await sum(counted(home))) - (await sum(going));
+  const weights = (paths: readonly string[]): Promise<Weight[]> => weighAll(paths, weighMs);
+  // What goes and can't be weighed whole may be all that has to go.
+  const freed = async (paths: readonly string[]): Promise<number> => {
+    const all = await weights(paths);
+    return all.every(({ whole }) => whole) ? sum(all) : Number.POSITIVE_INFINITY;
+  };
+  let left = sum(await weights(counted(home))) - (await freed(going));
   const over: T[] = [];
   for (const candidate of candidates) {
     if (left <= bytes) break;
     over.push(candidate);
-    if (candidate.item.blocked === null) left -= await sum(candidate.item.folders);
+    if (candidate.item.blocked === null) left -= await freed(candidate.item.folders);
   }
   return over;
+}
+
+function sum(weights: readonly Weight[]): number {
+  return weights.reduce((all, { bytes }) => all + bytes, 0);
 }
