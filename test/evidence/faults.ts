@@ -137,7 +137,7 @@ export const faults: readonly Fault[] = [
     "F26",
     "many runs, one daemon",
     "no zombie, and no more open files than before",
-    "memory over a thousand attempts, which grows in steps (docs/evidence/soak.md)",
+    "a thousand attempts: npm run soak (docs/evidence/soak.md)",
   ),
   fault(
     "F27",
