@@ -1,7 +1,7 @@
 /** A start that is followed: its stream folded from the first byte, its end seen by its exit record or its identity. */
 import { join } from "node:path";
 import type { AgentEvent, Launch } from "../core/runner.ts";
-import { sweepSession } from "../process/end.ts";
+import { endProcess, sweepSession } from "../process/end.ts";
 import { awaitFile, follow } from "../process/files.ts";
 import { isAlive } from "../process/identity.ts";
 import { type ShimState, isRunning, readShim } from "../process/shim.ts";
@@ -9,6 +9,8 @@ import { foldStream } from "./fold.ts";
 
 /** How often a session whose shim may be gone is looked at; dead is what was missing twice, or once with its writer gone. */
 const lookMs = 2_000;
+/** Its command gone, a shim has an end to record and nothing else to do: one that takes longer was stopped, or hangs. */
+const shimGraceMs = 2_000;
 
 export interface Followed {
   /** Resolves once `exited` was given to the listener, or the start was let go. */
@@ -16,7 +18,7 @@ export interface Followed {
   release(): void;
 }
 
-/** Follows start `dir` of a launch. When it is over, what it left behind is ended before `exited` is given. */
+/** Follows start `dir` of a launch. When it is over, nothing of it lives any more before `exited` is given. */
 export function followStart(
   dir: string,
   launch: Pick<Launch, "att" | "dir" | "cwd">,
@@ -36,7 +38,9 @@ export function followStart(
     await following.drain();
     following.stop();
     const own = { att: launch.att, dir: launch.dir, works: launch.cwd };
-    await sweepSession(own, state.id === undefined ? [] : [state.id.shim]);
+    const shim = state.id?.shim;
+    await sweepSession(own, shim === undefined ? [] : [shim]);
+    if (shim !== undefined) await endProcess(shim, shimGraceMs);
     // Behind every line: an offset is told once.
     offset += 1;
     fold.end(offset);

@@ -116,14 +116,17 @@ test.concurrent("what a killed session had not committed is in a ref before the 
 
 /** Ends everything at once and for good, as a restart of the machine does. */
 async function powerOff(world: World): Promise<void> {
-  const all = world.processes().map((line) => readIdentity(Number.parseInt(line, 10)));
+  const left = world.processes().flatMap((line) => {
+    const [pid, ...command] = line.split(" ");
+    const identity = readIdentity(Number(pid));
+    return identity === undefined
+      ? []
+      : [{ identity, isShell: /^\S*sh( |$)/.test(command.join(" ")) }];
+  });
   // Shells first: they would bring the daemon back, or record the end of a session.
-  const left = all.filter((identity) => identity !== undefined);
-  const isShell = (pid: number): boolean =>
-    /^\S*sh\0/.test(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
-  for (const identity of left.toSorted((a, b) => Number(isShell(b.pid)) - Number(isShell(a.pid))))
-    signal(identity, "SIGKILL");
-  await Promise.all(left.map((identity) => awaitGone(identity, 5_000)));
+  left.sort((a, b) => Number(b.isShell) - Number(a.isShell));
+  for (const { identity } of left) signal(identity, "SIGKILL");
+  await Promise.all(left.map(({ identity }) => awaitGone(identity, 5_000)));
 }
 
 test.concurrent("after a restart of the machine a session is resumed, and whoever has its process id now is left alone (F7, F27)", async (context) => {

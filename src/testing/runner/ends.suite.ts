@@ -149,6 +149,15 @@ export function describeShim(test: Case): void {
       why: expect.stringContaining("no exit record"),
     });
   });
+
+  test("takes its shim with it where that was stopped", async ({ place }) => {
+    const session = await place.start();
+    const id = readShim(join(session.launch.dir, "1")).id;
+    expect(id !== undefined && signal(id.shim, "SIGSTOP")).toBe(true);
+    kill(session);
+    expect(await session.next("exited")).toMatchObject({ code: null });
+    expect(tagged(`MUSTER_ATTEMPT=${session.launch.att}`)).toEqual([]);
+  });
 }
 
 /** Sessions that end with whoever started them. */
