@@ -1,6 +1,6 @@
 /** The client: the service over the socket. A daemon that can't be reached is Fault `daemon_unreachable`; its Faults come back as they were. */
 import { type IncomingMessage, request } from "node:http";
-import { Fault, type FaultCode, type FaultJson, exitCodes } from "../core/fault.ts";
+import { Fault, type FaultJson } from "../core/fault.ts";
 import { fromText } from "../core/serial.ts";
 import type { Event } from "../core/events.ts";
 import type {
@@ -33,6 +33,7 @@ import type {
   UninstallPlan,
   VersionInfo,
 } from "./service.ts";
+import { shellWord } from "../core/words.ts";
 
 export interface Client {
   version(): Promise<VersionInfo>;
@@ -188,8 +189,7 @@ function faultOf(socket: string, text: string): Fault {
     return new Fault("internal", "the daemon's answer was not understood", {
       remedy: "muster doctor",
     });
-  const code: FaultCode = error.code in exitCodes ? error.code : "internal";
-  return new Fault(code, error.message, { remedy: error.remedy });
+  return Fault.of(error);
 }
 
 /** Whatever answers on the socket without speaking JSON is no daemon of ours. */
@@ -198,7 +198,7 @@ function parsed(socket: string, text: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     throw new Fault("refused", `something that is not muster answers on ${socket}`, {
-      remedy: `To see what it is, run lsof ${socket}`,
+      remedy: `To see what it is, run lsof ${shellWord(socket)}`,
       cause,
     });
   }

@@ -18,6 +18,7 @@ import {
   trustRequest,
 } from "./schema.ts";
 import type { Service } from "./service.ts";
+import { shellWord } from "../core/words.ts";
 
 /** A comment this often keeps idle streams from looking dead. */
 const keepAliveMs = 15_000;
@@ -229,7 +230,7 @@ function dropDeadSocket(socket: string): void {
 
 function cannotListen(socket: string, cause: Error): Fault {
   return new Fault("unwritable", `cannot listen on ${socket}: ${cause.message}`, {
-    remedy: `To see what is in its place, run ls -la ${socket}`,
+    remedy: `To see what is in its place, run ls -la ${shellWord(socket)}`,
     cause,
   });
 }

@@ -18,12 +18,13 @@ import type { Caller } from "../api/schema.ts";
 import { apiVersion } from "../api/version.ts";
 import { ensureHome, musterHome, socketPath } from "../config/paths.ts";
 import { packageVersion } from "../config/version.ts";
-import { Fault, exitCodes, type FaultCode, type FaultJson } from "../core/fault.ts";
+import { Fault, type FaultJson } from "../core/fault.ts";
 import { awaitGone } from "../process/end.ts";
 import { awaitFile } from "../process/files.ts";
 import { readIdentity } from "../process/identity.ts";
 import { startRespawning } from "../process/respawn.ts";
 import { note } from "./output.ts";
+import { shellWord } from "../core/words.ts";
 
 /** A small young generation: after eight runs the daemon held 92 MB instead of 112 MB, at no cost that could be measured. */
 const leanFlags = ["--max-semi-space-size=1"];
@@ -138,7 +139,7 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
   throw new Fault(
     "daemon_unreachable",
     `the daemon did not come up within ${startTimeoutMs / 1000} s`,
-    { remedy: `cat ${log}` },
+    { remedy: `cat ${shellWord(log)}` },
   );
 }
 
@@ -184,9 +185,7 @@ function faultIn(log: string, from: number): Fault | undefined {
     const text = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, from)).toString("utf8");
     const line = text.split("\n").find((each) => each.startsWith('{"code"'));
     if (line === undefined) return undefined;
-    const json = JSON.parse(line) as FaultJson;
-    const code: FaultCode = json.code in exitCodes ? json.code : "internal";
-    return new Fault(code, json.message, { remedy: json.remedy });
+    return Fault.of(JSON.parse(line) as FaultJson);
   } finally {
     closeSync(fd);
   }

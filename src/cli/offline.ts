@@ -23,10 +23,7 @@ export async function askOffline<T>(what: "doctor" | "config"): Promise<T> {
   const answer = parse(done.stdout.toString("utf8"));
   if (answer === undefined)
     throw new Fault("internal", `${what} failed: ${lastLine(done.stderr.toString("utf8"))}`);
-  if ("error" in answer) {
-    const { code, message, remedy } = answer.error;
-    throw new Fault(code, message, { remedy });
-  }
+  if ("error" in answer) throw Fault.of(answer.error);
   return answer.answer as T;
 }
 

@@ -158,12 +158,17 @@ export function usd(amount: number): string {
   return `$${amount.toFixed(2)}`;
 }
 
+/** What else is wrong is shown up to here: whoever has mended that much runs the command again. */
+const maxMore = 20;
+
 /** Shows an error the way every command does, and returns its exit code. */
 export function sayFault(error: unknown, json: boolean): number {
   const fault = toFault(error);
   if (json) sayJson({ schema: 1, error: fault.toJSON() });
   else {
-    note(`${tint("bad", "✗", process.stderr)} ${clean(fault.message)}`);
+    for (const line of [fault.message, ...fault.more.slice(0, maxMore)])
+      note(`${tint("bad", "✗", process.stderr)} ${clean(line)}`);
+    if (fault.more.length > maxMore) note(`  and ${fault.more.length - maxMore} more`);
     if (fault.remedy !== null) note(`${tint("dim", "↳", process.stderr)} ${clean(fault.remedy)}`);
   }
   return exitCodes[fault.code];

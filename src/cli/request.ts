@@ -7,6 +7,7 @@ import { classifyArguments } from "../plan/prompts.ts";
 import { parseDuration } from "../plan/fields.ts";
 import { caller } from "./caller.ts";
 import type { RunFlags } from "./flags.ts";
+import { shellWord } from "../core/words.ts";
 
 const maxPlanBytes = 16 * 1024 * 1024;
 
@@ -65,7 +66,7 @@ function readSource(path: string): { path: string; text: string } {
   try {
     if (path !== "-" && statSync(path).size > maxPlanBytes)
       throw new Fault("bad_plan", `${path} is over ${maxPlanBytes / 1024 / 1024} MB`, {
-        remedy: `ls -la ${path}`,
+        remedy: `ls -la ${shellWord(path)}`,
       });
     return {
       path: name,
@@ -75,14 +76,17 @@ function readSource(path: string): { path: string; text: string } {
     if (cause instanceof Fault) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (cause instanceof TypeError)
-      throw new Fault("bad_plan", `${path} is not UTF-8 text`, { remedy: `file ${path}`, cause });
+      throw new Fault("bad_plan", `${shellWord(path)} is not UTF-8 text`, {
+        remedy: `file ${shellWord(path)}`,
+        cause,
+      });
     if (code === "ENOENT")
       throw new Fault("usage", `no file ${path}`, {
-        remedy: `ls ${resolve(path, "..")}, or for a prompt: muster run --prompt "${path}"`,
+        remedy: `ls ${shellWord(resolve(path, ".."))}, or for a prompt: muster run --prompt ${shellWord(path)}`,
         cause,
       });
     throw new Fault("usage", `cannot read ${path}: ${code ?? String(cause)}`, {
-      remedy: `ls -la ${path}`,
+      remedy: `ls -la ${shellWord(path)}`,
       cause,
     });
   }

@@ -61,11 +61,12 @@ describe("text that is no configuration is refused at its line", () => {
     expect(message(() => parseUserConfig(text, "c.yaml"))).toMatch(expected);
   });
 
-  test("the first problem by line is said, with how many more and a command to paste", () => {
+  test("the first problem by line is said, with the others and a command to paste", () => {
     const text = "ssh: maybe\nlimit: {}\nauth: keys\n";
     expect(() => parseUserConfig(text, "c.yaml")).toThrow(
       expect.objectContaining({
-        message: 'c.yaml:1: "ssh" is "maybe", expected true or false (and 2 more)',
+        message: 'c.yaml:1: "ssh" is "maybe", expected true or false',
+        more: [expect.stringMatching(/^c.yaml:2: /), expect.stringMatching(/^c.yaml:3: /)],
         remedy: "To see every key and where its value comes from, run muster config explain",
       }),
     );

@@ -53,15 +53,12 @@ interface Problem {
 }
 
 function configFault(file: string, problems: readonly Problem[]): Fault {
-  const first = problems[0];
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
-  return new Fault(
-    "bad_config",
-    `${oneLine(file)}:${first?.line ?? 1}: ${first?.text ?? ""}${more}`,
-    {
-      remedy: "To see every key and where its value comes from, run muster config explain",
-    },
-  );
+  const lines = problems.map(({ line, text }) => `${oneLine(file)}:${line}: ${text}`);
+  const [first = oneLine(file), ...more] = lines;
+  return new Fault("bad_config", first, {
+    remedy: "To see every key and where its value comes from, run muster config explain",
+    more,
+  });
 }
 
 function parsed(text: string, file: string, lines: LineCounter): Document.Parsed {

@@ -8,7 +8,9 @@ it("a fault names the thing and ends in a remedy", () => {
     code: "not_found",
     message: "no run run_x",
     remedy: "muster ls",
+    more: [],
   });
+  expect(Fault.of(fault.toJSON()).toJSON()).toEqual(fault.toJSON());
   expect(fault.cause).toBe(cause);
   expect(fault.name).toBe("Fault");
   expect(exitCodes[fault.code]).toBe(1);

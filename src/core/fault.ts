@@ -37,27 +37,42 @@ export interface FaultJson {
   readonly code: FaultCode;
   readonly message: string;
   readonly remedy: string | null;
+  readonly more: readonly string[];
 }
 
-/** An error meant for a person: `message` is one line without a period, `remedy` one line that ends in a command. */
+/**
+ * An error meant for a person: `message` is one line without a period, `remedy` one line that ends in a command, `more` what else
+ * is wrong at the same time, each as `message`.
+ */
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: FaultCode;
   readonly remedy: string | null;
+  readonly more: readonly string[];
 
   constructor(
     code: FaultCode,
     message: string,
-    options: { readonly remedy?: string | null; readonly cause?: unknown } = {},
+    options: {
+      readonly remedy?: string | null;
+      readonly more?: readonly string[];
+      readonly cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.remedy = options.remedy ?? null;
+    this.more = options.more ?? [];
+  }
+
+  /** A Fault that came over a wire; a code that this version does not know is `internal`. */
+  static of({ code, message, remedy, more }: FaultJson): Fault {
+    return new Fault(code in exitCodes ? code : "internal", message, { remedy, more });
   }
 
   /** The wire form, the same over HTTP and under `--json`. */
   toJSON(): FaultJson {
-    return { code: this.code, message: this.message, remedy: this.remedy };
+    return { code: this.code, message: this.message, remedy: this.remedy, more: this.more };
   }
 }
 

@@ -182,8 +182,8 @@ function checkHome(home: string): Check {
     const { bavail, bsize } = statfsSync(folder);
     const free = bavail * bsize;
     const text = `${home}, ${gigabytes(free)} free`;
-    if (free < noSpace) return bad("home", text, `df -h ${folder}`);
-    return free < littleSpace ? note("home", text, `df -h ${folder}`) : ok("home", text);
+    if (free < noSpace) return bad("home", text, `df -h ${shellWord(folder)}`);
+    return free < littleSpace ? note("home", text, `df -h ${shellWord(folder)}`) : ok("home", text);
   } catch (error) {
     return failed("home", error, remedy);
   }
@@ -197,7 +197,7 @@ function checkSocket(home: string): Check {
   const socket = socketPath(home, process.env);
   const isOther = existsSync(socket) && !lstatSync(socket).isSocket();
   return isOther
-    ? bad("socket", `${socket} is no socket`, `ls -la ${socket}`)
+    ? bad("socket", `${socket} is no socket`, `ls -la ${shellWord(socket)}`)
     : ok("socket", socket);
 }
 
@@ -229,9 +229,12 @@ function checkLedger(home: string): { check: Check; open: ReadonlySet<AttemptId>
     const last = readDamages(path).at(-1);
     if (last === undefined) return { check: ok("ledger", text), open };
     const report = shellWord(join(last.folder, "report.txt"));
-    return { check: note("ledger", `${text}; rebuilt after damage`, `cat ${report}`), open };
+    return {
+      check: note("ledger", `${text}; rebuilt after damage`, `cat ${shellWord(report)}`),
+      open,
+    };
   } catch (error) {
-    return { check: failed("ledger", error, `ls -la ${path}`), open: new Set() };
+    return { check: failed("ledger", error, `ls -la ${shellWord(path)}`), open: new Set() };
   }
 }
 

@@ -18,6 +18,7 @@ import { configOf } from "./callers/caller.ts";
 import { type Continued, continued } from "./continued.ts";
 import { type PreparedProject, pickLimits, readProject, requireTrusted } from "./project.ts";
 import type { Found } from "./projection.ts";
+import { shellWord } from "../core/words.ts";
 
 export interface Prepared {
   readonly name: string;
@@ -163,7 +164,10 @@ function readText(path: string): string | undefined {
     return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
   } catch (cause) {
     if (cause instanceof TypeError)
-      throw new Fault("bad_plan", `${path} is not UTF-8 text`, { remedy: `file ${path}`, cause });
+      throw new Fault("bad_plan", `${shellWord(path)} is not UTF-8 text`, {
+        remedy: `file ${shellWord(path)}`,
+        cause,
+      });
     return undefined;
   }
 }

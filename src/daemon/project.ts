@@ -62,7 +62,7 @@ export async function readTarget(repo: Repository, wanted: string | undefined): 
   const base = await readRef(repo, `refs/heads/${target}`);
   if (base === null)
     throw new Fault("not_found", `branch ${target} does not exist in ${repo.root}`, {
-      remedy: `git -C ${repo.root} branch ${target}`,
+      remedy: `git -C ${shellWord(repo.root)} branch ${shellWord(target)}`,
     });
   return { target, base, head, config };
 }

@@ -16,6 +16,7 @@ import { copyDated, putEntries } from "./private-index.ts";
 import { updateRef } from "./refs.ts";
 import { pinned, type Place } from "./registration.ts";
 import { type OnCopy, readSides } from "./sides.ts";
+import { shellWord } from "../core/words.ts";
 
 /** Everything that is needed to finish or undo after a crash; written before anything is touched. */
 export interface FollowRecord {
@@ -152,7 +153,7 @@ export async function goBack(repo: Repository, record: FollowRecord): Promise<vo
     "needs_person",
     `${record.target} moved while ${record.worktree} was following it, and its files can't go back: ${refused.detail}`,
     {
-      remedy: `to see what changed, run git -C ${record.worktree} status`,
+      remedy: `to see what changed, run git -C ${shellWord(record.worktree)} status`,
     },
   );
 }

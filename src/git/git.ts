@@ -12,6 +12,7 @@ import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
 import { run } from "../process/run.ts";
 import { readStat } from "./files.ts";
+import { shellWord } from "../core/words.ts";
 
 /** A project's repository as seen from the worktree that `openRepository` was called in. */
 export interface Repository {
@@ -167,7 +168,9 @@ export async function openRepository(
   options: { readonly scratch?: string } = {},
 ): Promise<Repository> {
   if (!(await readStat(`${dir}/.`))?.isDirectory()) {
-    throw new Fault("not_found", `no folder ${dir}`, { remedy: `mkdir -p ${dir}` });
+    throw new Fault("not_found", `no folder ${shellWord(dir)}`, {
+      remedy: `mkdir -p ${shellWord(dir)}`,
+    });
   }
   const clean = scrubbed(env);
   const ask = (args: readonly string[], okCodes: readonly number[] = [0]) =>
@@ -191,7 +194,7 @@ export async function openRepository(
   }
   if (inside !== "true") {
     throw new Fault("refused", `${dir} is a bare repository or lies inside a git directory`, {
-      remedy: `to call muster from a worktree of it, run git -C ${dir} worktree add ../work`,
+      remedy: `to call muster from a worktree of it, run git -C ${shellWord(dir)} worktree add ../work`,
     });
   }
   const top = utf8(await ask(["rev-parse", "--path-format=absolute", "--show-toplevel"])).replace(
@@ -232,7 +235,7 @@ function notARepository(dir: string, stderr: string): Fault {
       "not_a_repository",
       `${dir} belongs to another user and git refuses to open it`,
       {
-        remedy: `to trust it, run git config --global --add safe.directory ${dir}`,
+        remedy: `to trust it, run git config --global --add safe.directory ${shellWord(dir)}`,
       },
     );
   }

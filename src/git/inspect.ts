@@ -20,6 +20,7 @@ import {
   type Place,
 } from "./registration.ts";
 import { type Uncommitted, readStatus } from "./status.ts";
+import { shellWord } from "../core/words.ts";
 
 export interface HeadState {
   readonly head: Sha;
@@ -44,7 +45,7 @@ export async function readHead(repo: Repository, place: Place, base: Sha): Promi
   const head = await readHeadSha(repo, place);
   if (head === null) {
     throw new Fault("no_commits", `HEAD of ${place.worktree} names no commit`, {
-      remedy: `to look at it, run git -C ${place.worktree} log`,
+      remedy: `to look at it, run git -C ${shellWord(place.worktree)} log`,
     });
   }
   const ref = await readSymbolicHead(repo, pinned(place));

@@ -25,6 +25,7 @@ import type { Repository } from "./git.ts";
 import { treeOf } from "./inspect.ts";
 import { readRef, requireSha, updateRef } from "./refs.ts";
 import type { Place } from "./registration.ts";
+import { shellWord } from "../core/words.ts";
 
 export type { FollowRecord } from "./follow.ts";
 
@@ -150,7 +151,7 @@ export async function recoverFollow(repo: Repository, record: FollowRecord): Pro
   await dropLock(record);
   if (!(await takeLock(record))) {
     throw new Fault("locked", `another git command holds ${record.gitDir}/index.lock`, {
-      remedy: `if no git runs there any more, run rm ${record.gitDir}/index.lock`,
+      remedy: `if no git runs there any more, run rm ${shellWord(`${record.gitDir}/index.lock`)}`,
     });
   }
   try {

@@ -23,6 +23,7 @@ import {
 } from "./paths.ts";
 import { sealed, type PrivateDir } from "./private.ts";
 import { readHistoryBytes, weigh } from "./walk.ts";
+import { shellWord } from "../core/words.ts";
 
 interface Entry {
   readonly mode: string;
@@ -188,7 +189,10 @@ async function put(repo: Repository, { mode, sha }: Entry, at: string): Promise<
     }
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw error;
-    throw new Fault("refused", `${at} is there already`, { remedy: `ls -la ${at}`, cause: error });
+    throw new Fault("refused", `${shellWord(at)} is there already`, {
+      remedy: `ls -la ${shellWord(at)}`,
+      cause: error,
+    });
   }
 }
 

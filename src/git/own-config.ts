@@ -60,7 +60,7 @@ export async function readOwnConfig(repo: Repository, commit: Sha): Promise<OwnC
     throw new Fault(
       "refused",
       `the Claude configuration of ${repo.root} has ${files.length} files and ${bytes} bytes, expected at most ${maxFiles} and ${maxBytes}`,
-      { remedy: `git -C ${repo.root} ls-tree -r -l ${commit} -- ${names.join(" ")}` },
+      { remedy: `git -C ${shellWord(repo.root)} ls-tree -r -l ${commit} -- ${names.join(" ")}` },
     );
   return { tree: hash.digest("hex"), files, leftOut };
 }

@@ -9,6 +9,7 @@ import { Fault } from "../core/fault.ts";
 import { shaPattern, type Sha } from "../core/ids.ts";
 import { readSmall, readStat } from "./files.ts";
 import { git, lineOf, type Repository } from "./git.ts";
+import { shellWord } from "../core/words.ts";
 
 /** What `addWorktree` returns and the caller keeps. */
 export interface WorktreeRecord {
@@ -39,7 +40,7 @@ export async function openPlace(repo: Repository, record: WorktreeRecord): Promi
 export async function requirePlace(repo: Repository, place: Place): Promise<void> {
   const refuse = (what: string): Fault =>
     new Fault("refused", `worktree metadata was changed: ${what} of ${place.worktree}`, {
-      remedy: `to look at it, run ls -la ${place.gitDir}`,
+      remedy: `to look at it, run ls -la ${shellWord(place.gitDir)}`,
     });
   if (place.common !== repo.common || dirname(place.gitDir) !== join(repo.common, "worktrees"))
     throw refuse("git directory");

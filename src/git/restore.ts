@@ -22,6 +22,7 @@ import {
   type WorktreeRecord,
 } from "./registration.ts";
 import { deleteTrash, serialized } from "./worktree.ts";
+import { shellWord } from "../core/words.ts";
 
 /** What a snapshot holds, each as a commit. */
 export interface SnapshotParts {
@@ -142,7 +143,7 @@ export async function restoreSnapshot(
   await mkdir(intoDir, { recursive: true });
   if ((await readdir(intoDir)).length > 0) {
     throw new Fault("refused", `${intoDir} is not empty`, {
-      remedy: `to see what is in it, run ls -A ${intoDir}`,
+      remedy: `to see what is in it, run ls -A ${shellWord(intoDir)}`,
     });
   }
   await writeFiles(repo, parts, intoDir);
@@ -227,11 +228,11 @@ async function register(repo: Repository, path: string, commit: Sha): Promise<Wo
   const find = async () => (await readRegistrations(repo)).find((record) => record.path === path);
   if ((await readStat(path)) !== undefined)
     throw new Fault("refused", `${path} is there already`, {
-      remedy: `to see what is in it, run ls -A ${path}`,
+      remedy: `to see what is in it, run ls -A ${shellWord(path)}`,
     });
   if ((await find()) !== undefined)
     throw new Fault("refused", `git still has a worktree at ${path}, whose folder is gone`, {
-      remedy: `to let go of it, run git -C ${repo.root} worktree unlock ${path}; git -C ${repo.root} worktree prune`,
+      remedy: `to let go of it, run git -C ${shellWord(repo.root)} worktree unlock ${shellWord(path)}; git -C ${shellWord(repo.root)} worktree prune`,
     });
   const args = ["worktree", "add", "--detach", "--no-checkout", "--", path, commit];
   // Once more after a race with another process's writer, of which git leaves nothing here.

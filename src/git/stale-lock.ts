@@ -12,6 +12,7 @@ import { userOf } from "../process/folder.ts";
 import { pids } from "../process/identity.ts";
 import { errnoOf, readStat } from "./files.ts";
 import type { Place } from "./registration.ts";
+import { shellWord } from "../core/words.ts";
 
 /** What a killed `git add`, `git commit` or `git reset` leaves in the git directory of its worktree. */
 const names = ["index.lock", "HEAD.lock"] as const;
@@ -60,7 +61,7 @@ async function clear(place: Place, lock: string, limitMs: number): Promise<void>
 function held(lock: string, owner: string | undefined): Fault {
   const why = owner ?? "git has just made it";
   return new Fault("locked", `${lock} is in the way: ${why}`, {
-    remedy: `once no git works there, run rm ${lock}`,
+    remedy: `once no git works there, run rm ${shellWord(lock)}`,
   });
 }
 

@@ -19,6 +19,7 @@ import {
   type Place,
   type WorktreeRecord,
 } from "./registration.ts";
+import { shellWord } from "../core/words.ts";
 
 export { openPlace, type Place, type WorktreeRecord } from "./registration.ts";
 export { listWorktrees } from "./list.ts";
@@ -65,7 +66,7 @@ async function register(repo: Repository, request: AddRequest): Promise<Worktree
     if ((await readRef(repo, ref)) !== null) throw branchTaken(request.branch);
     if ((await readNames(request.path)).length > 0) {
       throw new Fault("refused", `${request.path} is not empty and not a worktree of ours`, {
-        remedy: `to see what is in it, run ls -A ${request.path}`,
+        remedy: `to see what is in it, run ls -A ${shellWord(request.path)}`,
       });
     }
   }
@@ -78,7 +79,7 @@ async function register(repo: Repository, request: AddRequest): Promise<Worktree
 
 function branchTaken(branch: string): Fault {
   return new Fault("refused", `branch ${branch} exists and is not this attempt's`, {
-    remedy: `to see who made it, run git log -1 ${branch}`,
+    remedy: `to see who made it, run git log -1 ${shellWord(branch)}`,
   });
 }
 

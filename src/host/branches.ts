@@ -6,6 +6,7 @@ import { type Repository, git } from "../git/git.ts";
 import { deleteRef, readRef, readSymbolicHead, updateRef } from "../git/refs.ts";
 import { pinned, readRegistrations } from "../git/registration.ts";
 import type { Host } from "./context.ts";
+import { shellWord } from "../core/words.ts";
 
 /** Frees `branch` where an older attempt of ours holds it. A branch that is not on one of our worktrees' heads is kept by a ref. */
 export async function makeRoom(
@@ -20,7 +21,7 @@ export async function makeRoom(
   const [theirs] = await readCheckouts(repo, ref, (path) => path.startsWith(`${host.home}/`));
   if (theirs !== undefined)
     throw new Fault("refused", `branch ${branch} is checked out in ${theirs.worktree}`, {
-      remedy: `git -C ${theirs.worktree} switch --detach`,
+      remedy: `git -C ${shellWord(theirs.worktree)} switch --detach`,
     });
   for (const record of await readRegistrations(repo)) {
     if (!record.path.startsWith(`${host.home}/`)) continue;

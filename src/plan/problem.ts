@@ -1,6 +1,6 @@
 /** What is wrong with a file, line by line, and the one Fault that says so. */
 import { Fault } from "../core/fault.ts";
-import { oneLine, shellWord } from "../core/words.ts";
+import { oneLine } from "../core/words.ts";
 
 export interface Problem {
   readonly file: string;
@@ -14,19 +14,9 @@ export function problemLine(problem: Problem): string {
   return `${oneLine(problem.file)}:${problem.line}: ${problem.text}`;
 }
 
-/** The Fault `bad_plan` of a file: its first problem, how many more there are, and the command that lists them or the words. */
-function planFault(problems: readonly [Problem, ...Problem[]]): Fault {
-  const [first, ...others] = problems;
-  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
-  const remedy =
-    others.length > 0
-      ? `To see every problem, run muster plan ${shellWord(first.file)}`
-      : "To see what a plan may say, run muster schema plan";
-  return new Fault("bad_plan", problemLine(first) + more, { remedy });
-}
-
-/** Throws `planFault` where there is a problem. */
+/** Throws Fault `bad_plan` with every problem where there is one. */
 export function refuse(problems: readonly Problem[]): void {
-  const [first, ...others] = problems;
-  if (first !== undefined) throw planFault([first, ...others]);
+  const [first, ...more] = problems.map(problemLine);
+  const remedy = "To see what a plan may say, run muster schema plan";
+  if (first !== undefined) throw new Fault("bad_plan", first, { remedy, more });
 }

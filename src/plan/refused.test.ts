@@ -262,13 +262,14 @@ describe("a bad plan is refused at its line, with what was found and what was ex
     ]);
   });
 
-  test("the fault is one line with the first problem, how many more, and a command to paste", () => {
+  test("the fault is one line with the first problem, the others behind it, and a command to paste", () => {
     const two = thrown(one("    need: [b]\n    land: x\n"), "my plan.yaml");
     expect(two).toBeInstanceOf(Fault);
     expect(two).toMatchObject({
       code: "bad_plan",
-      message: 'my plan.yaml:5: unknown key "need" in task "a", did you mean "needs" (and 1 more)',
-      remedy: "To see every problem, run muster plan 'my plan.yaml'",
+      message: 'my plan.yaml:5: unknown key "need" in task "a", did you mean "needs"',
+      more: [expect.stringMatching(/^my plan.yaml:6: /)],
+      remedy: "To see what a plan may say, run muster schema plan",
     });
     expect(thrown("[]", "a\nb.yaml")).toMatchObject({
       message: expect.stringMatching(/^a\\u000ab.yaml:1: /),

@@ -37,10 +37,11 @@ export function previewNotes(preview: Preview): string[] {
   const { tasks, parallel, usd: budget, credential, claude } = preview;
   const models = [...new Set(tasks.map(({ model }) => model))].join(", ");
   const most = tasks.reduce((sum, { limits }) => sum + limits.usd, 0);
-  const lines = [
+  const sizes = [
     `${tasks.length} ${tasks.length === 1 ? "session" : "sessions"}, ${parallel} at a time, model ${models}, claude ${claude.version}, credential: ${credential}`,
     `at most ${usd(Math.min(most, budget))} (run ${usd(budget)}, tasks together ${usd(most)}; estimates at list price)`,
   ];
+  const lines = tasks.length === 0 ? [] : sizes;
   if (preview.continues !== null) {
     const { run, there, changed } = preview.continues;
     lines.unshift(`◎ continues ${run}: ${tasks.length} new beside ${there} that it has`);

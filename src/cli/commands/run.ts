@@ -33,7 +33,7 @@ async function run(what: readonly string[], flags: RunFlags): Promise<number> {
   const { readRequest } = await import("../request.ts");
   const request = readRequest(what, flags, onTerminal || flags.detach === true);
   const preview = await daemon.preview(request);
-  note(previewTable(preview));
+  if (preview.tasks.length > 0) note(previewTable(preview));
   for (const line of previewNotes(preview)) note(line);
   const acceptGates = flags.yes === true || (onTerminal && (await asksOnce(preview)));
   const id = await daemon.start({ ...request, acceptGates });

@@ -14,6 +14,7 @@ import { followRun } from "../follow.ts";
 import { duration, note, say, sayJson, tint } from "../output.ts";
 import { progress } from "../progress.ts";
 import { runText } from "../run-text.ts";
+import { shellWord } from "../../core/words.ts";
 
 const interruptedCode = 130;
 
@@ -165,9 +166,9 @@ async function proofs(
 function nextCommands(folder: string, sample: string, kept: boolean): string[] {
   if (kept)
     return [
-      `↳ To look at what landed, run git -C ${sample} log --graph --oneline main`,
-      `↳ To see the run, run MUSTER_HOME=${join(folder, "m")} muster show`,
-      `↳ To remove the demo, run MUSTER_HOME=${join(folder, "m")} muster host stop && rm -rf ${folder}`,
+      `↳ To look at what landed, run git -C ${shellWord(sample)} log --graph --oneline main`,
+      `↳ To see the run, run MUSTER_HOME=${shellWord(join(folder, "m"))} muster show`,
+      `↳ To remove the demo, run MUSTER_HOME=${shellWord(join(folder, "m"))} muster host stop && rm -rf ${shellWord(folder)}`,
     ];
   return [
     '↳ To try it on a project, run muster run "what to do" in its folder',

@@ -12,6 +12,7 @@ import {
   unseal,
   writeRunFile,
 } from "./run-file.ts";
+import { shellWord } from "../../core/words.ts";
 
 export interface Callers {
   /** The caller of a run; undefined where it was lost. */
@@ -90,7 +91,7 @@ async function keep(home: string, run: RunId, caller: KnownCaller): Promise<void
   } catch (error) {
     const isFull = /\b(?:ENOSPC|EDQUOT)\b/.test(String(error));
     throw new Fault(isFull ? "no_space" : "unwritable", `${run} can't be kept in ${home}/runs`, {
-      remedy: `to see how much space there is, run df -h ${home}`,
+      remedy: `to see how much space there is, run df -h ${shellWord(home)}`,
       cause: error,
     });
   }

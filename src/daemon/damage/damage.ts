@@ -17,7 +17,7 @@ import { Fault } from "../../core/fault.ts";
 import type { AttemptId, RunId } from "../../core/ids.ts";
 import type { Ledger } from "../../core/ports.ts";
 import type { Attempt } from "../../core/attempt.ts";
-import { count } from "../../core/words.ts";
+import { count, shellWord } from "../../core/words.ts";
 import type { Host } from "../../host/context.ts";
 import { findDamage, whyOf } from "../../ledger/check.ts";
 import {
@@ -226,7 +226,7 @@ async function report(
     ...(stranded.length === 0 ? [] : [`${count(stranded.length, "attempt")} of unknown runs`]),
   ];
   // Read by the next command; a note that is still there stays.
-  appendFileSync(join(host.home, "daemon.note"), `${said.join(", ")}; cat ${path}\n`, {
+  appendFileSync(join(host.home, "daemon.note"), `${said.join(", ")}; cat ${shellWord(path)}\n`, {
     mode: 0o600,
   });
   host.log("warn", "Wrote a report of a damaged ledger", { path });

@@ -26,6 +26,7 @@ import { weighAll } from "./disk.ts";
 import { forgetOld, oldItems } from "./old.ts";
 import { findRun } from "../projection.ts";
 import { type RestoredNote, forgetNote, readNotes, restoring } from "./restored.ts";
+import { shellWord } from "../../core/words.ts";
 
 /** A worktree that may be in the plan; `note` where it was restored. */
 interface Candidate {
@@ -232,7 +233,7 @@ async function look(
   const ours = note === null ? worktreeReason(attempt.run, attempt.task) : null;
   if (known.locked !== null && known.locked !== ours)
     return stays(
-      `it is locked (${known.locked || "no reason given"}); to unlock it, run git -C ${spec.root} worktree unlock ${path}`,
+      `it is locked (${known.locked || "no reason given"}); to unlock it, run git -C ${shellWord(spec.root)} worktree unlock ${shellWord(path)}`,
     );
   const ref = note === null ? lastRef(attempt) : await freeRef(repo, attempt, note, taken);
   return { ref, branch: await branchToGo(repo, one), blocked: null };

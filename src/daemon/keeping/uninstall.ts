@@ -10,6 +10,7 @@ import { openProject, projectFolder, trashDir } from "../../host/context.ts";
 import type { KeepingParts } from "./parts.ts";
 import { cleanPlan, everything } from "./clean.ts";
 import { readProjects } from "./old.ts";
+import { shellWord } from "../../core/words.ts";
 
 export async function uninstallPlan(parts: KeepingParts, socket: string): Promise<UninstallPlan> {
   const { home } = parts.host;
@@ -59,7 +60,7 @@ function requireNothingOpen({ openRuns, kept, unknown }: UninstallPlan): void {
   const [path] = unknown;
   if (path !== undefined)
     throw new Fault("refused", `${path} is a worktree that the ledger does not know`, {
-      remedy: `To see what is in it, run git -C ${path} status`,
+      remedy: `To see what is in it, run git -C ${shellWord(path)} status`,
     });
 }
 

@@ -11,6 +11,7 @@ import { deleteTrash } from "../../git/worktree.ts";
 import { trashDir } from "../../host/context.ts";
 import { userOf } from "../../process/folder.ts";
 import { type Flaw, type Mended, type Scene, attemptIn, done, isAttempt, names } from "./scene.ts";
+import { shellWord } from "../../core/words.ts";
 
 /** Nothing of muster's works in `tmp` or `trash` for as long as this. */
 const scratchMs = 60 * 60_000;
@@ -70,7 +71,9 @@ function byAge(scene: Scene, path: string, att: string, why: string): Flaw {
       attempt: att,
       why,
       repair: isOld ? "it is removed" : null,
-      stays: isOld ? null : `it is kept for ${days} more days; to see it, run ls -la ${path}`,
+      stays: isOld
+        ? null
+        : `it is kept for ${days} more days; to see it, run ls -la ${shellWord(path)}`,
     }),
     mend: isOld ? () => remove(scene, path, () => scene.standing(att) !== "open") : null,
   };
@@ -155,7 +158,8 @@ function journals(scene: Scene): Flaw[] {
     const path = join(root, name);
     if (!name.endsWith(".json") || scene.standing(att) === "open") return [];
     const record = readRecord(path);
-    const stays = record === null ? `it can't be read; to see it, run cat ${path}` : null;
+    const stays =
+      record === null ? `it can't be read; to see it, run cat ${shellWord(path)}` : null;
     const isThere = record !== null && existsSync(record.worktree);
     return [
       {

@@ -2,6 +2,7 @@
 import { listRefs } from "../../git/own-refs.ts";
 import { deleteRef } from "../../git/refs.ts";
 import { type Flaw, type Project, type Scene, done, isAttempt } from "./scene.ts";
+import { shellWord } from "../../core/words.ts";
 
 const snapshots = "refs/muster/attempts/";
 const merges = "refs/muster/landing/";
@@ -35,7 +36,7 @@ function kept(root: string, what: string, att: string): Flaw {
       project: root,
       why: "no run knows its attempt",
       repair: null,
-      stays: `it holds work; to see what, run git -C ${root} for-each-ref ${what}`,
+      stays: `it holds work; to see what, run git -C ${shellWord(root)} for-each-ref ${what}`,
     },
     mend: null,
   };

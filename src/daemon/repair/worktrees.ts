@@ -24,6 +24,7 @@ import {
   isAttempt,
   names,
 } from "./scene.ts";
+import { shellWord } from "../../core/words.ts";
 
 const attemptReason = /^muster run_\S+$/;
 const gateReason = "muster gate";
@@ -105,7 +106,7 @@ function flawsOf(scene: Scene, project: Project, one: Listed): Flaw[] {
 function foreignLock({ locked, path }: Listed, { root }: Project, isOwn: boolean): string | null {
   if (isOwn) return null;
   const why = locked === null ? "it is not locked, so not by muster" : `it is locked (${locked})`;
-  return `${why}; to take it away yourself, run git -C ${root} worktree remove ${path}`;
+  return `${why}; to take it away yourself, run git -C ${shellWord(root)} worktree remove ${shellWord(path)}`;
 }
 
 function orphan(scene: Scene, project: Project, one: Listed, att: string): Flaw {
@@ -225,7 +226,7 @@ function unregistered(scene: Scene, known: ReadonlySet<string>): Flaw[] {
       finding: findingOf("worktree", null, path, {
         why: "no repository that muster knows has it",
         repair: null,
-        stays: `nothing else may have what is in it; to see that, run ls -A ${path}`,
+        stays: `nothing else may have what is in it; to see that, run ls -A ${shellWord(path)}`,
       }),
       mend: null,
     }));
