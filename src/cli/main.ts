@@ -1,6 +1,6 @@
 /** The command line: errors in one voice, exit codes as in design §8. */
 import { type Command, CommanderError } from "commander";
-import { exitCodes } from "../core/fault.ts";
+import { Fault, exitCodes } from "../core/fault.ts";
 import { sayFault } from "./output.ts";
 import { everyCommand, program } from "./program.ts";
 import { usageFault } from "./usage.ts";
@@ -31,6 +31,8 @@ function named(root: Command, argv: readonly string[]): Command {
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0); // The reader has seen enough (`muster ls | head`).
+  const why = new Fault("unwritable", `what was asked for can't be written: ${error.message}`);
+  process.exit(sayFault(why, false));
 });
 const code = await main(process.argv.slice(2));
 // A pipe takes what fits and the rest later: an exit right away would cut a long answer off.

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { replaceFile } from "./write.ts";
+import { dropSiblings, replaceFile } from "./write.ts";
 
 let root: string;
 beforeEach(() => {
@@ -48,6 +48,14 @@ test("where it fails nothing is left behind", async () => {
   await expect(replaceFile(join(root, "folder"), "x")).rejects.toThrow();
   expect(readdirSync(root)).toEqual(["folder"]);
   await expect(replaceFile(join(root, "gone/a"), "x")).rejects.toThrow(/ENOENT/);
+});
+
+test("what a killed writer left is dropped, and nothing else", () => {
+  for (const name of [".muster-0123456789abcdef.tmp", ".muster-x", "a.tmp"])
+    writeFileSync(join(root, name), "x");
+  dropSiblings(root);
+  dropSiblings(join(root, "gone"));
+  expect(readdirSync(root)).toEqual([".muster-x", "a.tmp"]);
 });
 
 test("a reader sees one text or the other, never a part, while writers race (F37)", async () => {

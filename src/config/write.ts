@@ -1,7 +1,11 @@
 /** Writes a file so that a crash leaves the old one or the new one, whole. */
 import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+
+/** What a sibling's name has around its number. */
+const [before, behind] = [".muster-", ".tmp"];
 
 /**
  * Replaces `path` by a file with `text`: a sibling is written, synced and renamed, and the rename is synced. A link in its place
@@ -13,7 +17,7 @@ export async function replaceFile(
   options: { readonly mode?: number } = {},
 ): Promise<void> {
   const folder = dirname(path);
-  const sibling = join(folder, `.muster-${randomBytes(8).toString("hex")}.tmp`);
+  const sibling = join(folder, `${before}${randomBytes(8).toString("hex")}${behind}`);
   try {
     // "wx" is O_EXCL: it fails on anything that is already there, links included.
     const file = await open(sibling, "wx", options.mode ?? 0o600);
@@ -29,6 +33,13 @@ export async function replaceFile(
     throw error;
   }
   await syncFolder(folder);
+}
+
+/** Removes the siblings that killed writers left in a folder, where there is one; nobody may be writing there. */
+export function dropSiblings(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (name.startsWith(before) && name.endsWith(behind)) rmSync(join(folder, name));
 }
 
 async function syncFolder(folder: string): Promise<void> {

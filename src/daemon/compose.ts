@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Service } from "../api/service.ts";
 import { packageVersion } from "../config/version.ts";
+import { dropSiblings } from "../config/write.ts";
 import type { Event } from "../core/events.ts";
 import { type Capacity, defaultHostParallel } from "../core/inputs.ts";
 import { isLastOf } from "../core/queries.ts";
@@ -126,12 +127,16 @@ async function letGo(from: Sessions, options: { readonly sessions: boolean }): P
   else await from.release();
 }
 
+/** Folders whose files are replaced, of a home. */
+const written = ["", "runs", "follow", "restored"];
+
 /** Gates of an earlier daemon can't be taken over (their places are not held any more), and what lies in the trash is held by refs. */
 async function endLeftovers(home: string): Promise<void> {
   await sweepPrefix(`MUSTER_GATE=${join(home, "gates")}/`);
   const trash = join(home, "trash");
   if (existsSync(trash))
     for (const name of readdirSync(trash)) await deleteTrash(join(trash, name));
+  for (const folder of written) dropSiblings(join(home, folder));
 }
 
 function hear(event: Event, callers: Callers, log: Log): void {

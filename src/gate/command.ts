@@ -65,7 +65,7 @@ export async function runCommand(command: ShellCommand): Promise<CommandResult> 
       stdin: "none",
     });
   const exit = await awaitExit(dir, state, command.timeoutMs);
-  await sweep(`MUSTER_GATE=${command.tag}`, state.id === undefined ? [] : [state.id.shim]);
+  await sweep(`MUSTER_GATE=${command.tag}`, state.id?.shim);
   const log = join(dir, "out.jsonl");
   return {
     exit,

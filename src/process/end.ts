@@ -30,13 +30,12 @@ export async function endProcess(identity: Identity, graceMs: number): Promise<b
   return awaitGone(identity, killMs);
 }
 
-/** Live processes of this user whose environment holds exactly `tag` (`NAME=value`), except `spare`. Linux only: none elsewhere. */
-export function tagged(tag: string, spare: readonly Identity[] = []): Identity[] {
+/** Live processes of this user whose environment holds exactly `tag` (`NAME=value`). Linux only: none elsewhere. */
+export function tagged(tag: string): Identity[] {
   const found: Identity[] = [];
   const needle = Buffer.from(`${tag}\0`);
   for (const pid of pids()) {
-    if (pid === process.pid || spare.some((s) => s.pid === pid && isAlive(s))) continue;
-    if (!hasTag(pid, needle)) continue;
+    if (pid === process.pid || !hasTag(pid, needle)) continue;
     const identity = readIdentity(pid);
     if (identity !== undefined) found.push(identity);
   }
@@ -76,25 +75,32 @@ const sweepGraceMs = 1_000;
 /** A process that forks while it is swept is found again; more rounds than this means that something fights back. */
 const maxSweeps = 5;
 
-/** Ends everything that carries `tag`, except `spare`; returns how many processes were ended. */
-export async function sweep(tag: string, spare: readonly Identity[] = []): Promise<number> {
-  return endWhatever(() => tagged(tag, spare));
+/** Ends everything that carries `tag`. Where that has a shim, it goes last: it has the others' end to record. */
+export async function sweep(tag: string, shim?: Identity): Promise<number> {
+  return endWhatever(() => tagged(tag), shim);
 }
 
 /** As `sweep`, for everything of an attempt's session in its own home. */
-export async function sweepSession(
-  own: OwnSession,
-  spare: readonly Identity[] = [],
-): Promise<number> {
-  return endWhatever(() =>
+export async function sweepSession(own: OwnSession, shim?: Identity): Promise<number> {
+  const find = (): readonly Identity[] =>
     readSessionProcesses()
       .filter((each) => isOfSession(each, own))
-      .map(({ identity }) => identity)
-      .filter(({ pid }) => !spare.some((s) => s.pid === pid && isAlive(s))),
-  );
+      .map(({ identity }) => identity);
+  return endWhatever(find, shim);
 }
 
-async function endWhatever(find: () => readonly Identity[]): Promise<number> {
+/** Ends what is found, `last` only once nothing else is; returns how many processes were ended. */
+async function endWhatever(find: Find, last: Identity | undefined): Promise<number> {
+  if (last === undefined) return endFound(find);
+  const isLast = ({ pid, startedAt }: Identity): boolean =>
+    pid === last.pid && startedAt === last.startedAt;
+  const others = await endFound(() => find().filter((each) => !isLast(each)));
+  return others + (await endFound(find));
+}
+
+type Find = () => readonly Identity[];
+
+async function endFound(find: Find): Promise<number> {
   const ended = new Set<number>();
   for (let round = 0; round < maxSweeps; round++) {
     const left = find();

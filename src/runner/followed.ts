@@ -1,7 +1,7 @@
 /** A start that is followed: its stream folded from the first byte, its end seen by its exit record or its identity. */
 import { join } from "node:path";
 import type { AgentEvent, Launch } from "../core/runner.ts";
-import { endProcess, sweepSession } from "../process/end.ts";
+import { sweepSession } from "../process/end.ts";
 import { awaitFile, follow } from "../process/files.ts";
 import { isAlive } from "../process/identity.ts";
 import { type ShimState, isRunning, readShim } from "../process/shim.ts";
@@ -9,8 +9,6 @@ import { foldStream } from "./fold.ts";
 
 /** How often a session whose shim may be gone is looked at; dead is what was missing twice, or once with its writer gone. */
 const lookMs = 2_000;
-/** Its command gone, a shim has an end to record and nothing else to do: one that takes longer was stopped, or hangs. */
-const shimGraceMs = 2_000;
 
 export interface Followed {
   /** Resolves once `exited` was given to the listener, or the start was let go. */
@@ -38,9 +36,7 @@ export function followStart(
     await following.drain();
     following.stop();
     const own = { att: launch.att, dir: launch.dir, works: launch.cwd };
-    const shim = state.id?.shim;
-    await sweepSession(own, shim === undefined ? [] : [shim]);
-    if (shim !== undefined) await endProcess(shim, shimGraceMs);
+    await sweepSession(own, state.id?.shim);
     // Behind every line: an offset is told once.
     offset += 1;
     fold.end(offset);

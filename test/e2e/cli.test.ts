@@ -12,6 +12,7 @@ import {
   type PlanTask,
   type Result,
   type World,
+  bin,
   hold,
   openWorld,
   taskOf,
@@ -532,6 +533,21 @@ describe("errors", () => {
     const fault = await faultOf(["plan", path]);
     expect(fault).toMatchObject({ exit: 2, code: "bad_plan" });
     expect(fault.message).toContain("bad.yaml:5");
+    writeFileSync(path, "version: 1\ntasks:\n  - id: a\n    promt: x\n    need: [b]\n");
+    const { stderr } = await muster(["plan", path]);
+    expect(stderr.match(/^✗ .*bad.yaml:\d/gm)).toHaveLength(3);
+  });
+
+  test("of a full disk say that the answer was lost (needs /dev/full)", async ({ skip }) => {
+    skip(!existsSync("/dev/full"), "no /dev/full");
+    const full = ["-c", '"$0" "$@" > /dev/full', process.execPath, bin, "schema", "plan"];
+    const { code, stderr } = await runCommand({
+      argv: ["sh", ...full],
+      cwd: world.repo,
+      env: world.env,
+      timeoutMs: 20_000,
+    });
+    expect([code, stderr.toString()]).toEqual([69, expect.stringContaining("ENOSPC")]);
   });
 
   test("of a folder say what is missing in it", async () => {

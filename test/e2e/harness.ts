@@ -86,7 +86,7 @@ export type PlanTask = Readonly<Record<string, unknown>> & {
 // A machine that does something else as well takes its time.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
-const bin = fileURLToPath(new URL("../../bin/muster.js", import.meta.url));
+export const bin = fileURLToPath(new URL("../../bin/muster.js", import.meta.url));
 /** A gate that is green where every text file at the root says good. */
 export const gateScript =
   'for f in *.txt; do [ -e "$f" ] || continue; grep -q good "$f" || { echo "bad $f"; exit 1; }; done\n';

@@ -73,7 +73,7 @@ function taskBlock(detail: RunDetail, view: TaskView, index: number, key: string
       "snapshots",
       attempt === undefined || attempt.snapshots === 0
         ? null
-        : `${attempt.snapshots}; to see them, run muster show ${detail.run.id}/${key}`,
+        : `muster restore ${detail.run.id}/${key} --list`,
     ],
     ["kept", attempt?.kept],
     [

@@ -285,24 +285,27 @@ describe.skipIf(!has("ssh-keygen") || !has("ssh-agent"))(
 describe("programs that a session writes into the repository's configuration", () => {
   const commit = ["commit", "-q", "--allow-empty", "-S", "-m", "x"];
 
-  test.skipIf(!has("ssh-keygen"))("do not run where the person signs by ssh", async () => {
-    const scene = await makeScene();
-    const { world } = scene;
-    await signsBySsh(world, await sshKey(world, "key"));
-    await settings(world, { "gpg.ssh.program": scene.command }, "local");
-    await scene.control(commit);
-    await settings(world, { "gpg.program": scene.command }, "local");
-    await settings(world, { "gpg.x509.program": scene.command }, "local");
-    const made = commitOf(await sign(world));
-    await world.git(["config", "--unset", "gpg.ssh.program"]);
-    expect((await world.tryGit(["verify-commit", made])).code).toBe(0);
+  test.skipIf(!has("ssh-keygen"))(
+    "do not run where the person signs by ssh (needs ssh-keygen)",
+    async () => {
+      const scene = await makeScene();
+      const { world } = scene;
+      await signsBySsh(world, await sshKey(world, "key"));
+      await settings(world, { "gpg.ssh.program": scene.command }, "local");
+      await scene.control(commit);
+      await settings(world, { "gpg.program": scene.command }, "local");
+      await settings(world, { "gpg.x509.program": scene.command }, "local");
+      const made = commitOf(await sign(world));
+      await world.git(["config", "--unset", "gpg.ssh.program"]);
+      expect((await world.tryGit(["verify-commit", made])).code).toBe(0);
 
-    await world.git(["config", "--global", "--unset", "user.signingkey"]);
-    await settings(world, { "gpg.ssh.defaultKeyCommand": scene.command }, "local");
-    await scene.control(commit);
-    await unsignedIn(promptlyMs, sign(world));
-    expect(scene.hasFired()).toBe(false);
-  });
+      await world.git(["config", "--global", "--unset", "user.signingkey"]);
+      await settings(world, { "gpg.ssh.defaultKeyCommand": scene.command }, "local");
+      await scene.control(commit);
+      await unsignedIn(promptlyMs, sign(world));
+      expect(scene.hasFired()).toBe(false);
+    },
+  );
 
   test("do not run where the person signs by gpg, or has said nothing", async () => {
     const scene = await makeScene();

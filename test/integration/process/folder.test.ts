@@ -39,7 +39,7 @@ async function start(command: string, cwd: string, stderr: number | "ignore" = "
 }
 
 test.skipIf(process.platform !== "linux")(
-  "a working directory, an open file and a running program each count",
+  "a working directory, an open file and a running program each count (needs /proc)",
   async () => {
     expect(userOf(folder)).toBeUndefined();
     const working = await start("sh", folder);
