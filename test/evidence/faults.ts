@@ -36,7 +36,7 @@ export const faults: readonly Fault[] = [
     "F5",
     "the wrapper of a sandbox is killed",
     "what ran in it is found and ended",
-    "there is no sandbox yet",
+    "a sandbox of a vendor's: the wrapper is the test's own, with a process namespace",
   ),
   fault(
     "F6",

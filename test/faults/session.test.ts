@@ -1,16 +1,17 @@
 /** What happens around one session: its shim, its stream, its transcript, its network. Real runners, the real binary where it matters. */
-import { appendFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { awaitFile, follow } from "../../src/process/files.ts";
-import { isAlive, signal } from "../../src/process/identity.ts";
-import { awaitGone } from "../../src/process/end.ts";
+import { isAlive, readStat, signal } from "../../src/process/identity.ts";
+import { awaitGone, tagged } from "../../src/process/end.ts";
 import { readShim, startShim } from "../../src/process/shim.ts";
 import { writeAgentProgram } from "../../src/testing/agent/program.ts";
 import { prompt } from "../../src/testing/model/behaviors.ts";
-import { say } from "../../src/testing/model/steps.ts";
+import { bash, say } from "../../src/testing/model/steps.ts";
 import { collect } from "../../src/testing/runner/collect.ts";
 import {
   type Place,
@@ -18,6 +19,7 @@ import {
   makeRunner,
   openPlace,
   transcriptOf,
+  writeScript,
 } from "../../src/testing/runner/place.ts";
 import { binary } from "../integration/model/harness.ts";
 import { type Context, tempFolder } from "./folder.ts";
@@ -57,6 +59,45 @@ test.concurrent("a session whose shim is killed is found again and talked to, an
   signal(id.child, "SIGTERM");
   expect(await second.next("exited")).toMatchObject({ code: null });
 });
+
+/** A program that runs the binary in a process namespace of its own where the machine lets us, else as its child. */
+function wrapped(setup: RunnerSetup, runner: RunnerSetup["runner"]): RunnerSetup {
+  const ways = [
+    ["unshare", "--fork", "--pid"],
+    ["unshare", "--map-root-user", "--fork", "--pid"],
+  ];
+  const way = ways.find(([name = "", ...args]) => spawnSync(name, [...args, "true"]).status === 0);
+  const path = join(mkdtempSync(join(folder, "wrapper-")), "claude");
+  const line = [...(way ?? []), `"${setup.binary}"`, '"$@"'].join(" ");
+  writeFileSync(path, `#!/bin/sh\n${way === undefined ? `${line}; exit $?` : `exec ${line}`}\n`);
+  chmodSync(path, 0o755);
+  console.log(`the wrapper of ${runner}: ${line}`);
+  return { ...setup, runner, binary: path };
+}
+
+test.concurrent.for(["claude-cli", "claude-sdk"] as const)(
+  "what runs in the wrapper of a sandbox is ended with it, and %s goes on (F5)",
+  async (runner, context) => {
+    const place = await placeFor(context, wrapped(real, runner));
+    writeScript(place, "wait.sh", "exec tail -f /dev/null");
+    const first = await place.start();
+    const text = prompt("Go.", [bash("sh wait.sh"), say("end")]);
+    await first.say(text);
+    await first.until((event) => event.is === "used_tool");
+    const tag = `MUSTER_ATTEMPT=${first.launch.att}`;
+    const wrapper = readShim(join(first.launch.dir, "1")).id?.child;
+    const inside = tagged(tag).filter(({ pid }) => readStat(pid)?.parent === wrapper?.pid);
+    expect(inside).toHaveLength(1);
+    expect(wrapper !== undefined && signal(wrapper, "SIGKILL")).toBe(true);
+    expect(await first.next("exited")).toMatchObject({ code: 137 });
+    expect(inside.filter(isAlive)).toEqual([]);
+    expect(tagged(tag)).toEqual([]);
+    writeScript(place, "wait.sh", "true");
+    const second = await place.start(place.launch({ n: 2, resume: true }));
+    await second.say("Continue where you left off.");
+    expect(await second.next("round_ended")).toMatchObject({ failure: null, text: "end" });
+  },
+);
 
 test.concurrent("a session goes on though its transcript ends with half a line (F39)", async (context) => {
   const place = await placeFor(context, real);
