@@ -14,8 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { endProcess, sweep } from "../process/end.ts";
-import { awaitFile } from "../process/files.ts";
-import { type ShimState, isRunning, readShim, startShim } from "../process/shim.ts";
+import { type ShimState, awaitEnd, isRunning, readShim, startShim } from "../process/shim.ts";
 
 export interface ShellCommand {
   /** The key's own folder under `gates/`. */
@@ -42,8 +41,6 @@ export interface CommandResult {
 /** Between TERM and KILL. */
 const graceMs = 5_000;
 const tailBytes = 4_096;
-/** How often a run whose shim may be gone is looked at. */
-const lookMs = 2_000;
 
 /** Runs `sh -c command` to its end, or to its time-out with everything it started. Throws Fault where it can't be started. */
 export async function runCommand(command: ShellCommand): Promise<CommandResult> {
@@ -83,15 +80,9 @@ function lastStart(dir: string): number {
 
 /** The exit code; null after a time-out; 137 where it died without a record. */
 async function awaitExit(dir: string, state: ShimState, timeoutMs: number): Promise<number | null> {
-  const lost = new AbortController();
-  const look = setInterval(() => {
-    if (!isRunning(state)) lost.abort();
-  }, lookMs);
-  const found = await awaitFile(dir, ["exit"], timeoutMs, lost.signal);
-  clearInterval(look);
-  const { exit } = readShim(dir);
-  if (found !== undefined || exit !== undefined) return exit ?? null;
-  if (lost.signal.aborted) return 137;
+  const end = await awaitEnd(dir, state, timeoutMs);
+  if (end === "lost") return 137;
+  if (end === "recorded") return readShim(dir).exit ?? null;
   if (state.id !== undefined) await endProcess(state.id.child, graceMs);
   return null;
 }

@@ -40,6 +40,9 @@ export interface Piped {
   off(event: "error", listener: ErrorListener): void;
 }
 
+/** Behind its end a command's last words lie in the pipe: 64 KiB, read at once. Shorter than `awaitEnd` waits for a record. */
+const drainMs = 1_000;
+
 /** Starts the command. Throws Fault `refused` where this start was made before, `not_found` where it can't be started. */
 export function startPiped({ dir, argv, cwd, env, secret }: PipedCommand): Piped {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -67,6 +70,8 @@ export function startPiped({ dir, argv, cwd, env, secret }: PipedCommand): Piped
     copy.write(chunk);
   });
   stdin.on("error", () => {}); // EPIPE: its exit says why.
+  // What it left behind may hold the pipe open, and what that says is not its own any more.
+  child.once("exit", () => setTimeout(() => stdout.destroy(), drainMs).unref());
   child.once("close", (code, signal) => {
     copy.end();
     closeSync(out);

@@ -153,6 +153,46 @@ function readText(path: string): string | undefined {
   }
 }
 
+/** How often a command is looked at while it lives, and how soon again once it was missed. */
+const lookMs = 2_000;
+const againMs = 250;
+/** A shim that lives has its record written long before (some 20 ms at a load of 8): one that takes this long was stopped. */
+const recordMs = 5_000;
+
+/** `lost`: no record will come. */
+export type End = "recorded" | "lost" | "timed_out" | "released";
+
+/**
+ * Waits for the end of the start in `dir`. Lost is what two looks in a row found gone together with its shim, which could still
+ * record the end; or what is gone while its shim lives on and records nothing for 5 s. Silence is not death: the identity is.
+ */
+export async function awaitEnd(
+  dir: string,
+  state: ShimState,
+  timeoutMs: number,
+  released: AbortSignal = new AbortController().signal,
+): Promise<End> {
+  const lost = new AbortController();
+  let missedAt: number | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    if (isRunning(state)) missedAt = undefined;
+    else if (missedAt === undefined) missedAt = performance.now();
+    else {
+      const isKept = state.id !== undefined && isAlive(state.id.shim);
+      if (!isKept || performance.now() - missedAt >= recordMs) return lost.abort();
+    }
+    timer = setTimeout(look, missedAt === undefined ? lookMs : againMs);
+  };
+  look();
+  const either = AbortSignal.any([released, lost.signal]);
+  const found = await awaitFile(dir, ["exit"], timeoutMs, either);
+  clearTimeout(timer);
+  if (found !== undefined || readShim(dir).exit !== undefined) return "recorded";
+  if (released.aborted) return "released";
+  return lost.signal.aborted ? "lost" : "timed_out";
+}
+
 /** Makes the claim for a start that never ran: true means that it never ran and never can. */
 export function claimStart(dir: string): boolean {
   mkdirSync(dir, { recursive: true, mode: 0o700 });

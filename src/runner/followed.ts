@@ -2,13 +2,9 @@
 import { join } from "node:path";
 import type { AgentEvent, Launch } from "../core/runner.ts";
 import { sweepSession } from "../process/end.ts";
-import { awaitFile, follow } from "../process/files.ts";
-import { isAlive } from "../process/identity.ts";
-import { type ShimState, isRunning, readShim } from "../process/shim.ts";
+import { follow } from "../process/files.ts";
+import { type ShimState, awaitEnd, readShim } from "../process/shim.ts";
 import { foldStream } from "./fold.ts";
-
-/** How often a session whose shim may be gone is looked at; dead is what was missing twice, or once with its writer gone. */
-const lookMs = 2_000;
 
 export interface Followed {
   /** Resolves once `exited` was given to the listener, or the start was let go. */
@@ -31,8 +27,8 @@ export function followStart(
     fold.line(line, end);
   });
   const finish = async (): Promise<void> => {
-    const why = await watchEnd(dir, state, released.signal);
-    if (why === undefined) return;
+    const end = await awaitEnd(dir, state, Number.POSITIVE_INFINITY, released.signal);
+    if (end === "released") return;
     await following.drain();
     following.stop();
     const own = { att: launch.att, dir: launch.dir, works: launch.cwd };
@@ -45,7 +41,7 @@ export function followStart(
       is: "exited",
       code: exit,
       signal: null,
-      why: exit === null ? why : `exited ${exit}`,
+      why: exit === null ? "its process is gone and left no exit record" : `exited ${exit}`,
       offset,
     });
   };
@@ -56,30 +52,4 @@ export function followStart(
       following.stop();
     },
   };
-}
-
-/** Resolves with a reason once the start is over, undefined once `released` aborts. Silence is not death: the identity is. */
-async function watchEnd(
-  dir: string,
-  state: ShimState,
-  released: AbortSignal,
-): Promise<string | undefined> {
-  const lost = new AbortController();
-  let misses = 0;
-  const look = (): void => {
-    misses = isRunning(state) ? 0 : misses + 1;
-    const isWriterGone = state.id !== undefined && !isAlive(state.id.shim);
-    if (misses >= 2 || (misses === 1 && isWriterGone)) lost.abort();
-  };
-  const looking = setInterval(look, lookMs);
-  look();
-  const exit = await awaitFile(
-    dir,
-    ["exit"],
-    Number.POSITIVE_INFINITY,
-    AbortSignal.any([released, lost.signal]),
-  );
-  clearInterval(looking);
-  if (exit !== undefined || readShim(dir).exit !== undefined) return "exited";
-  return released.aborted ? undefined : "its process is gone and left no exit record";
 }

@@ -3,21 +3,28 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { runCommand } from "../../../src/gate/command.ts";
+import { type ShellCommand, runCommand } from "../../../src/gate/command.ts";
 import { tagged } from "../../../src/process/end.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "muster-gate-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("a command that stops its shim is red, and leaves neither the shim nor anything else behind (F25)", async () => {
-  const result = await runCommand({
-    command: "setsid sleep 65 & kill -STOP $PPID; exit 0",
-    tag: folder,
-    dir: join(folder, "gate"),
-    cwd: folder,
-    env: { PATH: process.env["PATH"] ?? "" },
-    timeoutMs: 60_000,
-  });
-  expect(result.exit).toBe(137);
-  expect(tagged(`MUSTER_GATE=${folder}`)).toEqual([]);
+const gate = (name: string, command: string): ShellCommand => ({
+  command,
+  tag: join(folder, name),
+  dir: join(folder, name),
+  cwd: folder,
+  env: { PATH: process.env["PATH"] ?? "" },
+  timeoutMs: 60_000,
+});
+
+test.concurrent("a command whose shim takes its time to record the end has ended as it did", async () => {
+  const slow = "p=$PPID; (sleep 3; kill -CONT $p) & kill -STOP $p; exit 3";
+  expect(await runCommand(gate("slow", slow))).toMatchObject({ exit: 3 });
+});
+
+test.concurrent("a command that stops its shim is red, and leaves neither the shim nor anything else behind (F25)", async () => {
+  const stopping = gate("stopping", "setsid sleep 65 & kill -STOP $PPID; exit 0");
+  expect(await runCommand(stopping)).toMatchObject({ exit: 137 });
+  expect(tagged(`MUSTER_GATE=${stopping.tag}`)).toEqual([]);
 });
