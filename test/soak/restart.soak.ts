@@ -25,8 +25,7 @@ async function restarts(world: World, count: number, what: string): Promise<void
     const line = `- ${count} ${what}, ${kills} kills: all adopted ${median} ms after the new daemon's start (median; ${sorted[0]} to ${sorted.at(-1)}), 0 started again, ${unread} bytes written over the first kill, ${compared} lines of ${count} streams each in the ledger once`;
     console.log(line);
     lines.push(line);
-    // The fastest: what else this machine does can only make it slower.
-    expect(sorted[0]).toBeLessThan(aimMs);
+    expect(median).toBeLessThan(aimMs);
   } finally {
     await world.close();
   }

@@ -3,6 +3,7 @@
  * is shrunk and written as a script; `--script FILE` runs one.
  */
 import { writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import type { Script } from "./random.ts";
 import { choicesIn, readScript, scriptText } from "./script.ts";
@@ -62,12 +63,13 @@ function explain(run: number | Script, end: Broken, options: Partial<SimulateOpt
   if (shrinkS === 0) return;
   const small = shrinkEnd(end, options);
   const text = scriptText(small.what.split(/[:\n]/)[0] ?? "", small.script);
-  const file = isSeed ? `simulation-${run}.json` : "simulation-script.json";
+  const name = isSeed ? `seed-${run}.json` : "script.json";
+  const file = relative("", join(import.meta.dirname, "scripts", name));
   writeFileSync(file, text);
   process.stderr.write(
     `shrunk: ${choicesIn(end.script)} choices and ${end.events} events to ${choicesIn(small.script)} and ${small.events}\n${text}` +
       `↳ node src/testing/simulation/main.ts --script ${file} --trace\n` +
-      `  In src/testing/simulation/scripts it is a test.\n`,
+      `  It is a test of npm test from now on; give it a name that says what broke.\n`,
   );
 }
 

@@ -57,8 +57,14 @@ export const defaultOptions: SimulateOptions = { faults: 40, maxSteps: 20_000, t
 export function simulate(from: number | Script, options: Partial<SimulateOptions> = {}): Simulated {
   const end = tryOut(from, options);
   if (!("what" in end)) return end;
-  const name = typeof from === "number" ? `seed ${from}` : "script";
-  throw new Error(`${name}: ${end.stack}\nlast inputs:\n${end.inputs.join("\n")}`, {
+  const [name, shorter] =
+    typeof from === "number"
+      ? [
+          `seed ${from}`,
+          `\nTo make a short script of it, run npm run simulate -- --seeds 1 --from ${from}`,
+        ]
+      : ["script", ""];
+  throw new Error(`${name}: ${end.stack}\nlast inputs:\n${end.inputs.join("\n")}${shorter}`, {
     cause: end.cause,
   });
 }
