@@ -47,6 +47,28 @@ test.concurrent("what a person edits in a worktree during a round lands with it,
   expect(await world.git("show", `${newest}:late.md`)).toBe("a person's, behind it");
 });
 
+test.concurrent("what a person commits in a worktree during a round lands with it, and what they commit after it is in a ref (F31)", async (context) => {
+  const world = await heldGate(context);
+  const run = await world.start(world.plan([held("a")]));
+  await world.held("a");
+  const worktree = await worktreeOf(world, run, "a");
+  const commits = async (name: string): Promise<string> => {
+    writeFileSync(join(worktree, name), `${name}\n`);
+    await world.gitIn(worktree, "add", name);
+    await world.gitIn(worktree, "commit", "-q", "-m", `Mine: ${name}`);
+    return world.gitIn(worktree, "rev-parse", "HEAD");
+  };
+  const early = await commits("mine.md");
+  world.letGo("a");
+  await world.held("gate");
+  const late = await commits("late.md");
+  world.letGo("gate");
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+  expect(await world.git("merge-base", "--is-ancestor", early, "main")).toBe("");
+  expect(await world.git("ls-tree", "--name-only", "main", "late.md")).toBe("");
+  expect(await world.git("for-each-ref", "--contains", late, "--format=%(refname)")).not.toBe("");
+});
+
 /** A task with a snapshot and a commit, in its second round, and its worktree gone. */
 async function deletedInRound(context: Context) {
   const world = await opened(context);
