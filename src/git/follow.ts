@@ -167,13 +167,15 @@ export async function rollBack(repo: Repository, record: FollowRecord): Promise<
   const onCopy = await copyIndex(repo, record);
   const listed = await onCopy(["ls-files", "-s", "-z"]);
   const index = new Set(listed.stdout.toString("latin1").split("\0"));
+  const paths = new Set([...index].map((line) => line.slice(line.indexOf("\t") + 1)));
   const isOld = (move: Move): boolean =>
     index.has(`${move.oldMode} ${move.oldSha} 0\t${move.path}`);
   const restored: Move[] = [];
   for (const { move, side } of await readSides(onCopy, record.worktree, moves)) {
     const isOurs = side === "new" || side === "cut";
     if (move.status === "A") {
-      if (isOurs) await removeFile(record.worktree, move.path);
+      // What the index names by now is the person's: they have added or committed it since.
+      if (isOurs && !paths.has(move.path)) await removeFile(record.worktree, move.path);
     } else if (isOld(move) && (isOurs || side === "missing")) restored.push(move);
   }
   if (restored.length === 0) return;

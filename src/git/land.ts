@@ -22,7 +22,7 @@ import {
   type FollowRecord,
 } from "./follow.ts";
 import type { Repository } from "./git.ts";
-import { treeOf } from "./inspect.ts";
+import { isAncestor, treeOf } from "./inspect.ts";
 import { readRef, requireSha, updateRef } from "./refs.ts";
 import type { Place } from "./registration.ts";
 import { shellWord } from "../core/words.ts";
@@ -163,7 +163,9 @@ export async function recoverFollow(repo: Repository, record: FollowRecord): Pro
 
 async function complete(repo: Repository, record: FollowRecord): Promise<Landing> {
   const now = await readTarget(repo, record);
-  if (now === record.new) return { landed: true, followed: record.worktree };
+  // Files and index were NEW before the branch was; what was committed on top since is the person's.
+  if (now !== null && (await isAncestor(repo, record.new, now)))
+    return { landed: true, followed: record.worktree };
   const isNew = await isIndexNew(repo, record);
   const obstacle =
     now === record.old

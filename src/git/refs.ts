@@ -78,7 +78,7 @@ export async function updateRef(
     requireSha(sha),
     old === null ? zeroOf(repo) : requireSha(old),
   ];
-  return swap(repo, ref, old, args, options.env);
+  return swap(repo, { ref, old, wanted: sha }, args, options.env);
 }
 
 /** Deletes a ref that has the value `old`. `raced` where it has another or none. Throws as `updateRef`. */
@@ -88,14 +88,21 @@ export async function deleteRef(
   old: Sha,
 ): Promise<"deleted" | "raced"> {
   requireRefName(ref);
-  const done = await swap(repo, ref, old, ["update-ref", "--no-deref", "-d", ref, requireSha(old)]);
+  const args = ["update-ref", "--no-deref", "-d", ref, requireSha(old)];
+  const done = await swap(repo, { ref, old, wanted: null }, args);
   return done === "moved" ? "deleted" : "raced";
 }
 
+interface Swap {
+  readonly ref: string;
+  readonly old: Sha | null;
+  readonly wanted: Sha | null;
+}
+
+/** The ref says what is true, not git's exit code: it is moved before its reflog is written, which may fail. */
 async function swap(
   repo: Repository,
-  ref: string,
-  old: Sha | null,
+  { ref, old, wanted }: Swap,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<"moved" | "raced"> {
@@ -104,7 +111,9 @@ async function swap(
       await git(repo, args, { env });
       return "moved";
     } catch (fault) {
-      if ((await readRef(repo, ref)) !== old) return "raced";
+      const now = await readRef(repo, ref);
+      if (now === wanted) return "moved";
+      if (now !== old) return "raced";
       if (tries > 0) throw fault;
     }
   }

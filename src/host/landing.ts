@@ -107,9 +107,13 @@ export async function landMerge(
   const journal = followJournal(host, attempt.id);
   const isOurs = (path: string): boolean => path.startsWith(`${host.home}/`);
   const request = { target: spec.target, old: made.target, new: made.commit, journal, isOurs };
-  const done = await land(repo, request).catch((error: unknown) =>
-    afterFault(repo, request, error),
-  );
+  const done = await land(repo, request).catch(async (error: unknown) => {
+    const landing = await afterFault(repo, request, error);
+    await finishFollow(host, repo, attempt.id).catch((cause: unknown) =>
+      host.log("warn", "A checkout is finished at the next start", { error: String(cause) }),
+    );
+    return landing;
+  });
   if (done.landed) return { saw: "landed", commit: made.commit, followed: done.followed };
   if (done.why === "moved") return { saw: "target_moved", expected: made.target, now: done.now };
   const named = done.paths.slice(0, 3).join(", ");

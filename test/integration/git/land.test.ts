@@ -1,4 +1,4 @@
-import { chmod, rm, utimes } from "node:fs/promises";
+import { chmod, rm, symlink, utimes } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -45,6 +45,17 @@ describe("a checkout that follows", () => {
       old: scene.old,
       new: scene.next,
     });
+  });
+
+  test("what git did before it failed counts: the branch moved, its reflog is on a full disk (needs /dev/full, F12)", async ({
+    skip,
+  }) => {
+    skip(!existsSync("/dev/full"), "no /dev/full");
+    const scene = await makeScene();
+    const log = join(scene.world.root, ".git/logs/HEAD");
+    await rm(log);
+    await symlink("/dev/full", log);
+    await expectLanded(scene);
   });
 
   test("a linked worktree of the person's follows as well", async () => {

@@ -99,6 +99,32 @@ describe("recovery", () => {
     }
   });
 
+  test("what a person committed on top of a landing that was cut off behind the ref stays, and so do its files (F1)", async () => {
+    const { scene, world, record } = await crash(
+      async ({ world: { git, root, write }, old, next }) => {
+        await rm(join(root, ".git/index.lock"));
+        await git(["read-tree", "-m", "-u", old, next]);
+        await git(["update-ref", "refs/heads/main", next, old]);
+        await write("touched.txt", "theirs\n");
+        await git(["commit", "-q", "-m", "On top", "touched.txt"]);
+      },
+    );
+    expect(await recoverFollow(world.repo, record)).toEqual({ landed: true, followed: world.root });
+    expect(await world.git(["status", "--porcelain"])).toBe(theirs);
+    expect(await world.git(["rev-parse", "main~1"])).toBe(scene.next);
+  });
+
+  test("where a person has taken over what was added, it is not removed (F1)", async () => {
+    const { world, record } = await crash(async ({ world: { git, root, write } }) => {
+      await rm(join(root, ".git/index.lock"));
+      await write("added.txt", "added\n");
+      await git(["add", "added.txt"]);
+      await git(["commit", "-q", "-m", "Mine", "added.txt"]);
+    });
+    expect(await recoverFollow(world.repo, record)).toMatchObject({ landed: false, why: "moved" });
+    expect(await world.git(["status", "--porcelain"])).toBe(theirs);
+  });
+
   test("where the branch is elsewhere by now the files go back", async () => {
     const { world, record } = await crash(async ({ world: { git, root, write }, old }) => {
       await write("added.txt", "added\n");
