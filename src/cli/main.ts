@@ -34,6 +34,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   const why = new Fault("unwritable", `what was asked for can't be written: ${error.message}`);
   process.exit(sayFault(why, false));
 });
+// What is said on the way may be lost (`2>&1 | head`, a full disk below a log); what the command does may not.
+process.stderr.on("error", () => {});
 const code = await main(process.argv.slice(2));
 // A pipe takes what fits and the rest later: an exit right away would cut a long answer off.
 for (const stream of [process.stdout, process.stderr])

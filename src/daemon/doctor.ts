@@ -230,7 +230,7 @@ function checkLedger(home: string): { check: Check; open: ReadonlySet<AttemptId>
     if (last === undefined) return { check: ok("ledger", text), open };
     const report = shellWord(join(last.folder, "report.txt"));
     return {
-      check: note("ledger", `${text}; rebuilt after damage`, `cat ${shellWord(report)}`),
+      check: note("ledger", `${text}; rebuilt after damage`, `cat ${report}`),
       open,
     };
   } catch (error) {

@@ -3,7 +3,7 @@
  * like an agent's worktree, so it is moved from a private git directory; ignored files (installed dependencies, caches) stay,
  * everything else is exactly the commit's.
  */
-import { mkdir, realpath, writeFile } from "node:fs/promises";
+import { mkdir, realpath, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Sha } from "../core/ids.ts";
 import { type Repository, git, longMs } from "./git.ts";
@@ -59,7 +59,10 @@ export async function openGatePlace(
 
 /** Makes the place hold exactly `commit`, but for ignored files. Runs no hook and no filter that the repository names. */
 export async function moveGatePlace(repo: Repository, place: Place, commit: Sha): Promise<void> {
-  await writeFile(join(place.worktree, ".git"), `gitdir: ${place.gitDir}\n`);
+  // A gate may have left anything there: a folder, a link to follow, a pipe that never takes a byte.
+  const file = join(place.worktree, ".git");
+  await rm(file, { recursive: true, force: true });
+  await writeFile(file, `gitdir: ${place.gitDir}\n`, { flag: "wx" });
   const index = join(place.gitDir, "index");
   await withPrivateDir(
     repo,
@@ -103,6 +106,8 @@ export async function dropGatePlace(
   if (place === undefined) return false;
   const retired = await retireWorktree(repo, place, trashDir);
   if (!retired.retired) return false;
-  for (const path of [retired.trash, retired.metadata]) if (path !== null) await deleteTrash(path);
+  // What can't be deleted now (files of another user) is tried again at the next start.
+  for (const path of [retired.trash, retired.metadata])
+    if (path !== null) await deleteTrash(path).catch(() => {});
   return true;
 }

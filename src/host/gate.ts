@@ -5,7 +5,10 @@ import type { Effect } from "../core/effects.ts";
 import type { Observed } from "../core/inputs.ts";
 import { runCommand } from "../gate/command.ts";
 import { runGate } from "../gate/gate.ts";
-import { moveGatePlace, openGatePlace } from "../git/gate-place.ts";
+import type { Sha } from "../core/ids.ts";
+import { dropGatePlace, moveGatePlace, openGatePlace } from "../git/gate-place.ts";
+import type { Repository } from "../git/git.ts";
+import type { Place } from "../git/registration.ts";
 import {
   type Host,
   openProject,
@@ -48,6 +51,23 @@ function takePlace(folder: string): string {
   }
 }
 
+/** The place, at the commit. One that can't be moved there (a lock of a killed git, what a gate left) is made again, once. */
+async function placeAt(host: Host, repo: Repository, path: string, commit: Sha): Promise<Place> {
+  const place = await openGatePlace(repo, path, commit);
+  try {
+    await moveGatePlace(repo, place, commit);
+    return place;
+  } catch (error) {
+    const record = { gitDir: place.gitDir, path: place.worktree };
+    if (isFull(place.worktree, host.home)) throw error;
+    if (!(await dropGatePlace(repo, record, join(host.home, "trash")))) throw error;
+    host.log("warn", "A gate place is made again", { path, error: String(error) });
+    const again = await openGatePlace(repo, path, commit);
+    await moveGatePlace(repo, again, commit);
+    return again;
+  }
+}
+
 async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Observed> {
   const startedAt = performance.now();
   const { attempt, spec, head } = effect;
@@ -58,8 +78,7 @@ async function gateIn(host: Host, effect: GateEffect, path: string): Promise<Obs
     spec,
     attempt.worktree?.config ?? head.commit,
   );
-  const place = await openGatePlace(repo, path, head.commit);
-  await moveGatePlace(repo, place, head.commit);
+  const place = await placeAt(host, repo, path, head.commit);
   await bringAlong(repo, config, place.worktree, attempt.worktree?.config ?? head.commit);
   const env = {
     ...requireGateEnvironment(host, attempt.run),

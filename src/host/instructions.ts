@@ -3,6 +3,7 @@
  * with `@path` imports of files inside the repository, after the person's own.
  */
 import { posix } from "node:path";
+import { Fault } from "../core/fault.ts";
 import type { RunId, Sha } from "../core/ids.ts";
 import type { TaskSpec } from "../core/plan.ts";
 import type { Repository } from "../git/git.ts";
@@ -26,10 +27,12 @@ export async function readInstructions(
   // With the project's own configuration the binary reads the worktree's CLAUDE.md by itself (measured).
   const project =
     spec.profile === "project" ? "" : await readWithImports(repo, base, "CLAUDE.md", new Set());
-  return [own, project]
-    .filter((text) => text.trim() !== "")
-    .join("\n\n")
-    .slice(0, maxBytes);
+  return firstBytes([own, project].filter((text) => text.trim() !== "").join("\n\n"));
+}
+
+/** The first 64 KiB, without the part of a character at the end. */
+function firstBytes(text: string): string {
+  return new TextDecoder().decode(Buffer.from(text).subarray(0, maxBytes), { stream: true });
 }
 
 async function readWithImports(
@@ -40,7 +43,7 @@ async function readWithImports(
 ): Promise<string> {
   if (seen.size >= maxDepth * 4 || seen.has(path)) return "";
   seen.add(path);
-  const text = (await readFile(repo, commit, path, maxBytes))?.toString("utf8");
+  const text = await readText(repo, commit, path);
   if (text === undefined) return "";
   const parts = [text];
   for (const [, target = ""] of text.matchAll(importPattern)) {
@@ -50,4 +53,14 @@ async function readWithImports(
     if (imported !== "") parts.push(`# ${inside}\n\n${imported}`);
   }
   return parts.join("\n\n");
+}
+
+/** A file that is too long is the session's to read. */
+async function readText(repo: Repository, commit: Sha, path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(repo, commit, path, maxBytes))?.toString("utf8");
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "refused") throw error;
+    return `(${path} is too long to be given here. Read it before you begin.)`;
+  }
 }

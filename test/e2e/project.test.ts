@@ -12,8 +12,10 @@ afterEach(() => world.close());
 test("CLAUDE.md of the target with its imports, and the person's own, are in the real binary's system prompt", async () => {
   const files = {
     "muster.yaml": "gate: none\n",
-    "CLAUDE.md": "Rule of the project: tabs.\nSee @docs/rules.md and @../outside.md\n",
+    "CLAUDE.md":
+      "Rule of the project: tabs.\nSee @docs/rules.md, @docs/long.md and @../outside.md\n",
     "docs/rules.md": "Rule of the import: short names.\n",
+    "docs/long.md": `Rule of the long one.${".".repeat(70_000)}\n`,
   };
   world = await openWorld({ real: true, files });
   mkdirSync(join(world.home, ".claude"), { recursive: true });
@@ -30,6 +32,7 @@ test("CLAUDE.md of the target with its imports, and the person's own, are in the
     "Rule of the project: tabs.",
     "Rule of the import: short names.",
     "Rule of the person: be kind.",
+    "docs/long.md is too long to be given here",
   ])
     expect(systems[0]).toContain(rule);
   expect(systems.join("\n")).not.toContain("Rule from outside.");

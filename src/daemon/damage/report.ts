@@ -50,8 +50,8 @@ function strandedLines(home: string, { att, run, worktree, ended }: Stranded): s
   const at = shellWord(worktree);
   return [
     first,
-    `  its work:      git -C ${shellWord(at)} status; git -C ${shellWord(at)} log --oneline -10`,
-    `  its snapshots: git -C ${shellWord(at)} for-each-ref refs/muster/attempts/${att}`,
+    `  its work:      git -C ${at} status; git -C ${at} log --oneline -10`,
+    `  its snapshots: git -C ${at} for-each-ref refs/muster/attempts/${att}`,
   ];
 }
 
