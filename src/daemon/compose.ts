@@ -24,6 +24,7 @@ import { type KnownCaller, ownCaller } from "./callers/caller.ts";
 import { type Callers, openCallers } from "./callers/callers.ts";
 import { openSound, recoverLost } from "./damage/damage.ts";
 import { type Engine, engine } from "./engine.ts";
+import { readNotes } from "./keeping/restored.ts";
 import type { Log } from "./log.ts";
 import { type MemoryWatch, watchMemory, wasLastKilled } from "./memory/watch.ts";
 import { startEngine } from "./reboot.ts";
@@ -59,9 +60,7 @@ export async function openHouse({
   capacity = ownCapacity,
   fail,
 }: HouseOptions): Promise<House> {
-  const scratch = join(home, "tmp");
-  rmSync(scratch, { recursive: true, force: true });
-  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  const scratch = openScratch(home);
   await endLeftovers(home);
   const ledger = openSound({ home, log, fail });
   const callers = await openCallers({ home, env: process.env, own: await ownCaller(log), log });
@@ -78,6 +77,7 @@ export async function openHouse({
     now: Date.now,
     isLastOf: (project, att) => isLastOf(core.state, project, att),
     killedSince: memory.killedSince,
+    isRestored: (path) => readNotes(home).some(({ worktree }) => worktree === path),
   };
   const { sessions, ...effects } = performer(host, boundary);
   const core = engine({
@@ -120,6 +120,14 @@ export async function openHouse({
       await ledger.close();
     },
   };
+}
+
+/** An empty folder for what does not outlive this daemon. */
+function openScratch(home: string): string {
+  const scratch = join(home, "tmp");
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  return scratch;
 }
 
 async function letGo(from: Sessions, options: { readonly sessions: boolean }): Promise<void> {

@@ -41,6 +41,8 @@ export interface Host {
   isLastOf(project: ProjectId, att: AttemptId): boolean;
   /** True where the kernel killed for want of memory since `at` (monotonic ms) among those that process `pid` is counted with, or we. */
   killedSince(at: number, pid?: number): boolean;
+  /** True for a worktree below the home that a person had restored: it is theirs, like a checkout elsewhere. */
+  isRestored(worktree: string): boolean;
 }
 
 export const timeouts = {

@@ -105,7 +105,8 @@ export async function landMerge(
   if (now !== null && (await isAncestor(repo, made.commit, now)))
     return { saw: "landed", commit: made.commit, followed: null };
   const journal = followJournal(host, attempt.id);
-  const isOurs = (path: string): boolean => path.startsWith(`${host.home}/`);
+  const isOurs = (path: string): boolean =>
+    path.startsWith(`${host.home}/`) && !host.isRestored(path);
   const request = { target: spec.target, old: made.target, new: made.commit, journal, isOurs };
   const done = await land(repo, request).catch(async (error: unknown) => {
     const landing = await afterFault(repo, request, error);

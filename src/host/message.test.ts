@@ -36,6 +36,7 @@ function hostIn(home: string): Host {
     now: unasked,
     isLastOf: unasked,
     killedSince: unasked,
+    isRestored: unasked,
   };
 }
 

@@ -63,6 +63,7 @@ async function runThrough(steps: Steps, later: Steps): Promise<readonly Event[]>
     now: Date.now,
     isLastOf: () => true,
     killedSince: () => false,
+    isRestored: () => false,
   };
   const effects = performer(host, noBoundary);
   const core = engine({

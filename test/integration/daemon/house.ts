@@ -90,6 +90,7 @@ export async function openHome(): Promise<House> {
       now: () => Date.now() + house.aheadMs,
       isLastOf: () => true,
       killedSince: () => false,
+      isRestored: () => false,
     };
   }
   return Object.assign(house, { folder: projectFolder(house.parts.host, spec.project, spec.root) });
