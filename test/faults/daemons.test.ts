@@ -299,37 +299,44 @@ function heldBy(pid: number): readonly number[] {
   return [files, pids().filter((each) => readStat(each)?.parent === pid).length];
 }
 
-test.concurrent("two homes on one repository land all of their work, each once (F29)", async (context) => {
-  const world = await opened(context);
-  const other = join(world.root, "m2");
-  const task = (id: string) => ({
-    id,
-    prompt: writeAndCommit({ [`${id}.txt`]: "good\n" }, `Add ${id}`),
-  });
-  const target = { target: "main" };
-  const first = world.plan(["a", "b"].map(task), target);
-  const second = world.plan(["c", "d"].map(task), target);
-  // A checkout that follows would make them wait for each other's lock.
-  await world.git("checkout", "-q", "-b", "mine");
-  const env = { MUSTER_HOME: other };
-  const stop = () => world.muster(["host", "stop", "--sessions"], { env });
-  try {
-    const done = await Promise.all([
-      world.muster(["run", "--json", first]),
-      world.muster(["run", "--json", second], { env }),
-    ]);
-    expect(done.map(({ code }) => code)).toEqual([0, 0]);
-    const subjects = (await world.git("log", "--first-parent", "--format=%s", "main")).split("\n");
-    const landed = subjects
-      .filter((line) => line.startsWith("Land "))
-      .map((line) => line.slice(5, 6));
-    expect(landed.toSorted()).toEqual(["a", "b", "c", "d"]);
-    expect(await world.git("status", "--porcelain")).toBe("");
-    await world.git("fsck");
-  } finally {
-    await stop();
-  }
-});
+test.concurrent.for([
+  ["that nobody has checked out", "mine"],
+  ["that a checkout follows", "main"],
+])(
+  "two homes on one repository land all of their work on a branch %s, each once (F29)",
+  async ([, branch = ""], context) => {
+    const world = await opened(context);
+    const other = join(world.root, "m2");
+    const task = (id: string) => ({
+      id,
+      prompt: writeAndCommit({ [`${id}.txt`]: "good\n" }, `Add ${id}`),
+    });
+    const target = { target: "main" };
+    const first = world.plan(["a", "b"].map(task), target);
+    const second = world.plan(["c", "d"].map(task), target);
+    await world.git("checkout", "-q", "-B", branch);
+    const env = { MUSTER_HOME: other };
+    const stop = () => world.muster(["host", "stop", "--sessions"], { env });
+    try {
+      const done = await Promise.all([
+        world.muster(["run", "--json", first]),
+        world.muster(["run", "--json", second], { env }),
+      ]);
+      expect(done.map(({ code }) => code)).toEqual([0, 0]);
+      const subjects = (await world.git("log", "--first-parent", "--format=%s", "main")).split(
+        "\n",
+      );
+      const landed = subjects
+        .filter((line) => line.startsWith("Land "))
+        .map((line) => line.slice(5, 6));
+      expect(landed.toSorted()).toEqual(["a", "b", "c", "d"]);
+      expect(await world.git("status", "--porcelain")).toBe("");
+      await world.git("fsck");
+    } finally {
+      await stop();
+    }
+  },
+);
 
 test.concurrent("a daemon that ends while the next one starts leaves it its socket (F30)", async (context) => {
   const world = await opened(context);
