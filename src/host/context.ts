@@ -105,6 +105,8 @@ export function gitEnvironment(host: Host, run: RunId): Readonly<Record<string, 
 }
 
 const open = new Map<string, Promise<Repository>>();
+/** More than are used at the same time; one that was let go of is opened again by a few calls of git. */
+const maxOpen = 100;
 
 /** The repository of a task's project, opened once per run. */
 export function openProject(host: Host, run: RunId, spec: TaskSpec): Promise<Repository> {
@@ -115,6 +117,8 @@ export function openProject(host: Host, run: RunId, spec: TaskSpec): Promise<Rep
     scratch: join(host.home, "tmp"),
   });
   open.set(key, opening);
+  const [oldest] = open.keys();
+  if (open.size > maxOpen && oldest !== undefined) open.delete(oldest);
   opening.catch(() => open.delete(key));
   return opening;
 }
