@@ -1,5 +1,5 @@
 /** The composition root: ledger + core + host + service of one MUSTER_HOME, put together and taken apart. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Service } from "../api/service.ts";
@@ -15,7 +15,7 @@ import { notificationOf, notify } from "../host/notify.ts";
 import { performer } from "../host/perform.ts";
 import type { Sessions } from "../host/session.ts";
 import { defaultStall } from "../host/stall.ts";
-import { deleteTrash } from "../git/worktree.ts";
+import { emptyTrash } from "../git/trash.ts";
 import { sweepPrefix } from "../process/end.ts";
 import { type Binary, findBinary } from "../runner/binary.ts";
 import { claudeCli } from "../runner/claude-cli.ts";
@@ -61,7 +61,7 @@ export async function openHouse({
   fail,
 }: HouseOptions): Promise<House> {
   const scratch = openScratch(home);
-  await endLeftovers(home);
+  await endLeftovers(home, log);
   const ledger = openSound({ home, log, fail });
   const callers = await openCallers({ home, env: process.env, own: await ownCaller(log), log });
   const binary = async (): Promise<Binary> =>
@@ -138,12 +138,16 @@ async function letGo(from: Sessions, options: { readonly sessions: boolean }): P
 /** Folders whose files are replaced, of a home. */
 const written = ["", "runs", "follow", "restored"];
 
-/** Gates of an earlier daemon can't be taken over (their places are not held any more), and what lies in the trash is held by refs. */
-async function endLeftovers(home: string): Promise<void> {
+/**
+ * Gates of an earlier daemon can't be taken over (their places are not held any more). What lies in the trash is held by refs, or goes
+ * back to where it was: whoever took it away does so again.
+ */
+async function endLeftovers(home: string, log: Log): Promise<void> {
   await sweepPrefix(`MUSTER_GATE=${join(home, "gates")}/`);
-  const trash = join(home, "trash");
-  if (existsSync(trash))
-    for (const name of readdirSync(trash)) await deleteTrash(join(trash, name));
+  const { back, left } = await emptyTrash(join(home, "trash"));
+  for (const path of back)
+    log("warn", "Brought a worktree back that was half taken away", { path });
+  for (const path of left) log("warn", "A folder stays in the trash: no ref holds it", { path });
   for (const folder of written) dropSiblings(join(home, folder));
 }
 

@@ -3,12 +3,12 @@
  * directory (parallel adds fail, git.md §0); the checkout itself, which is the slow part, runs outside it.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, realpath, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir, realpath, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
 import { isWriting } from "./alive.ts";
-import { errnoOf, openUp, readSmall, readStat } from "./files.ts";
+import { errnoOf, readSmall, readStat } from "./files.ts";
 import { checkoutWorkers, git, longMs, type Repository } from "./git.ts";
 import { withPrivateDir } from "./private.ts";
 import { readRef, readSymbolicHead, requireRefPart, requireSha, updateRef } from "./refs.ts";
@@ -19,10 +19,12 @@ import {
   type Place,
   type WorktreeRecord,
 } from "./registration.ts";
+import { deleteTrash, moveAway, renamed } from "./trash.ts";
 import { shellWord } from "../core/words.ts";
 
 export { openPlace, type Place, type WorktreeRecord } from "./registration.ts";
 export { listWorktrees } from "./list.ts";
+export { deleteTrash } from "./trash.ts";
 
 export interface AddRequest {
   /** Absolute; its last part is unique to the attempt. */
@@ -201,13 +203,14 @@ export type Retired =
 /**
  * Takes a worktree out of the repository: the folder is renamed into `trashDir`, then exactly this registration is removed.
  * Never forces: where the folder can't be renamed nothing changes. The caller has verified a snapshot, and in `isHeld` looks again at
- * the folder where it lies now, out of everybody's way; where that is false or throws, the folder goes back.
+ * the folder where it lies now, out of everybody's way; where that is false or throws, the folder goes back. Until it is true the
+ * folder's name there says so, and nobody deletes it. Without `isHeld` nothing in it is worth a look.
  */
 export async function retireWorktree(
   repo: Repository,
   place: Place,
   trashDir: string,
-  isHeld: (moved: Place) => Promise<boolean> = async () => true,
+  isHeld?: (moved: Place) => Promise<boolean>,
 ): Promise<Retired> {
   return serialized(repo, async () => {
     const isThere = (await readStat(place.worktree)) !== undefined;
@@ -216,10 +219,12 @@ export async function retireWorktree(
     await mkdir(trashDir, { recursive: true, mode: 0o700 });
     const name = `${basename(place.worktree)}-${randomBytes(4).toString("hex")}`;
     const trash = join(trashDir, name);
-    if (isThere && !(await renamed(place.worktree, trash)))
-      return { retired: false, why: "other_file_system" };
-    if (isThere && !(await isHeldIn({ ...place, worktree: trash }, place.worktree, isHeld)))
-      return { retired: false, why: "not_held" };
+    if (isThere) {
+      const moved = await moveAway(place.worktree, trash, {
+        ...(isHeld && { isHeld: (worktree) => isHeld({ ...place, worktree }) }),
+      });
+      if (moved !== "moved") return { retired: false, why: moved };
+    }
     const metadata = `${trash}.git`;
     const kept = await renamed(place.gitDir, metadata);
     if (!kept) await deleteTrash(place.gitDir);
@@ -227,30 +232,6 @@ export async function retireWorktree(
     await rmdir(join(repo.common, "worktrees")).catch(() => {});
     return { retired: true, trash: isThere ? trash : null, metadata: kept ? metadata : null };
   });
-}
-
-async function isHeldIn(
-  moved: Place,
-  from: string,
-  isHeld: (moved: Place) => Promise<boolean>,
-): Promise<boolean> {
-  let held = false;
-  try {
-    held = await isHeld(moved);
-  } finally {
-    if (!held) await moveBack(moved.worktree, from);
-  }
-  return held;
-}
-
-/** What lies in the trash is deleted some day: where someone took its old place meanwhile it goes beside it. */
-async function moveBack(trash: string, to: string): Promise<void> {
-  try {
-    await rename(trash, to);
-  } catch (error) {
-    if (errnoOf(error) !== "ENOTEMPTY" && errnoOf(error) !== "ENOTDIR") throw error;
-    await rename(trash, `${to}-${randomBytes(4).toString("hex")}`);
-  }
 }
 
 /** A folder that is gone leaves only the registration to check. */
@@ -261,28 +242,4 @@ async function requireOurs(repo: Repository, place: Place): Promise<void> {
   );
   if (!mine)
     throw new Fault("refused", `worktree metadata was changed: gitdir of ${place.worktree}`);
-}
-
-async function renamed(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to);
-    return true;
-  } catch (error) {
-    const code = errnoOf(error);
-    if (code === "EXDEV") return false;
-    if (code === "ENOENT") return true;
-    throw error;
-  }
-}
-
-/** Deletes a folder that `retireWorktree` named, links not followed, folders without write permission included. */
-export async function deleteTrash(path: string): Promise<void> {
-  const remove = (): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 3 });
-  try {
-    await remove();
-  } catch (error) {
-    if (errnoOf(error) !== "EACCES" && errnoOf(error) !== "EPERM") throw error;
-    await openUp(path);
-    await remove();
-  }
 }

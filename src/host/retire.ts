@@ -15,6 +15,7 @@ import { isAncestor } from "../git/inspect.ts";
 import { branchPrefix, deleteRef, readRef } from "../git/refs.ts";
 import type { Repository } from "../git/git.ts";
 import { openPlace, readHeadSha, readRegistrations } from "../git/registration.ts";
+import { findUnproved } from "../git/trash.ts";
 import { deleteTrash, retireWorktree } from "../git/worktree.ts";
 import {
   type Host,
@@ -128,6 +129,9 @@ async function giveBackGone(
 ): Promise<TakenAway> {
   const held = await readRef(repo, ref);
   if (held === null) return { why: gone };
+  const lies = await findUnproved(trashDir(host), path);
+  if (lies !== undefined)
+    return { why: `it lies in ${lies}, and no ref is known to hold all of it` };
   if (!(await readRegistrations(repo)).some((record) => record.path === path)) return { ref };
   const place = { gitDir, common: repo.common, worktree: path };
   const head = await readHeadSha(repo, place);

@@ -1,5 +1,5 @@
 /** The daemon or a session is killed in the middle: what was under way goes on, and everything lands exactly once. */
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import type { Event } from "../../src/core/events.ts";
@@ -135,4 +135,25 @@ test("a session that is killed in the middle of a round is resumed under the sam
   const starts = events.filter((event) => event.type === "session.planned");
   expect(starts).toMatchObject([{ resume: false }, { n: 2, resume: true }]);
   expect(taskOf(await world.until(run, () => true), "a").session).toBe(session?.session);
+});
+
+test("a daemon killed between moving a worktree away and looking at it again keeps what was written meanwhile (F1)", async () => {
+  world = await openWorld();
+  // Its cwd is the worktree: once the daemon is dead it must be out of the way.
+  const script = `case "$GIT_WORK_TREE" in */trash/*) echo >> "$HOME/../flags/look.held"
+until [ -e "$HOME/../flags/look.go" ]; do kill -0 $PPID || exit 1; sleep 0.02; done;; esac
+exec /usr/bin/git "$@"
+`;
+  writeFileSync(join(world.root, "bin/git"), `#!/bin/sh\n${script}`, { mode: 0o755 });
+  const plan = world.plan([{ id: "a", prompt: writeAndCommit({ "a.txt": "good\n" }, "Add a") }]);
+  const run = await world.start(plan);
+  await world.held("look");
+  const [moved = ""] = globSync("trash/att_*.unproved", { cwd: world.state });
+  writeFileSync(join(world.state, moved, "late.txt"), "after the snapshot\n");
+  await world.killDaemon();
+  world.letGo("look");
+  const events = await expectLandedOnce(run, ["a"]);
+  const retired = events.find((event) => event.type === "attempt.retired");
+  expect(await world.git("show", `${retired?.ref}:late.txt`)).toBe("after the snapshot");
+  expect(globSync("trash/*", { cwd: world.state })).toEqual([]);
 });

@@ -5,6 +5,7 @@ import type { UninstallPlan } from "../../api/service.ts";
 import { Fault } from "../../core/fault.ts";
 import { dropGatePlaces } from "../../git/gate-place.ts";
 import { countOwnRefs } from "../../git/own-refs.ts";
+import { readUnproved } from "../../git/trash.ts";
 import { deleteTrash } from "../../git/worktree.ts";
 import { openProject, projectFolder, trashDir } from "../../host/context.ts";
 import type { KeepingParts } from "./parts.ts";
@@ -27,7 +28,10 @@ export async function uninstallPlan(parts: KeepingParts, socket: string): Promis
     stays: await staying(parts),
     openRuns: [...parts.state().runs.keys()],
     kept,
-    unknown: worktreesBelow(home).filter((path) => !known.has(path)),
+    unknown: [
+      ...worktreesBelow(home).filter((path) => !known.has(path)),
+      ...(await readUnproved(trashDir(parts.host))).map(({ path }) => path),
+    ],
   };
 }
 

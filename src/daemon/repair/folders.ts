@@ -7,6 +7,7 @@ import type { Finding } from "../../api/repair.ts";
 import type { FollowRecord } from "../../git/follow.ts";
 import { openRepository } from "../../git/git.ts";
 import { recoverFollow } from "../../git/land.ts";
+import { type Unproved, bringBack, noteOf, readUnproved } from "../../git/trash.ts";
 import { deleteTrash } from "../../git/worktree.ts";
 import { trashDir } from "../../host/context.ts";
 import { userOf } from "../../process/folder.ts";
@@ -18,13 +19,13 @@ const scratchMs = 60 * 60_000;
 const dayMs = 24 * 60 * 60_000;
 
 /** All of them. */
-export function leftFolders(scene: Scene): Flaw[] {
+export async function leftFolders(scene: Scene): Promise<Flaw[]> {
   return [
     ...journals(scene),
     ...attemptsWithoutFolder(scene),
     ...unknownAttempts(scene),
     ...oldGates(scene),
-    ...scratch(scene),
+    ...scratch(scene, await readUnproved(trashDir(scene.parts.host))),
   ];
 }
 
@@ -103,14 +104,18 @@ async function remove(scene: Scene, path: string, may: () => boolean): Promise<M
   return done;
 }
 
-function scratch(scene: Scene): Flaw[] {
+function scratch(scene: Scene, unproved: readonly Unproved[]): Flaw[] {
+  const cut = new Map(unproved.map((each) => [each.path, each]));
+  const notes = new Set(unproved.map(({ path }) => noteOf(path)));
   return ["tmp", "trash"].flatMap((folder) =>
     names(join(scene.home, folder)).flatMap((name): Flaw[] => {
       const path = join(scene.home, folder, name);
       const stat = statSync(path, { throwIfNoEntry: false });
       // A folder that is moved into the trash keeps its mtime, not its ctime.
       const touchedAt = Math.max(stat?.mtimeMs ?? 0, stat?.ctimeMs ?? 0);
-      if (stat === undefined || scene.now - touchedAt < scratchMs) return [];
+      if (stat === undefined || scene.now - touchedAt < scratchMs || notes.has(path)) return [];
+      const half = cut.get(path);
+      if (half !== undefined) return [cutOff(half)];
       return [
         {
           finding: findingOf("scratch", path, {
@@ -129,6 +134,26 @@ function scratch(scene: Scene): Flaw[] {
       ];
     }),
   );
+}
+
+/** A taking away that was cut off: no ref is known to hold what is in it. */
+function cutOff(folder: Unproved): Flaw {
+  const { path, to } = folder;
+  return {
+    finding: findingOf("scratch", path, {
+      attempt: attemptIn(basename(path)) ?? null,
+      why: "it was being taken away, and no ref is known to hold all of it",
+      repair: to === null ? null : `it goes back to ${to}`,
+      stays:
+        to === null
+          ? `it can't go back to where it was; to see what is in it, run ls -A ${shellWord(path)}`
+          : null,
+    }),
+    mend:
+      to === null
+        ? null
+        : async () => ((await bringBack(folder)) ? done : { why: "it can't be moved back" }),
+  };
 }
 
 /** Without its folder a session can't be resumed; the next start makes a new one. */

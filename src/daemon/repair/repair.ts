@@ -40,7 +40,7 @@ async function look(scene: Scene): Promise<Flaw[]> {
     ...leakedProcesses(scene),
     ...deadClaims(scene),
     ...(await brokenWorktrees(scene)),
-    ...leftFolders(scene),
+    ...(await leftFolders(scene)),
     ...(await leftRefs(scene)),
   ];
   const place = ({ finding }: Flaw): number => findingKinds.indexOf(finding.kind);

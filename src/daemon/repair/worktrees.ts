@@ -8,6 +8,7 @@ import { dropGatePlace } from "../../git/gate-place.ts";
 import { letGoOf } from "../../git/gone.ts";
 import { type ListedWorktree, listWorktrees } from "../../git/list.ts";
 import { openPlace } from "../../git/registration.ts";
+import { readUnproved } from "../../git/trash.ts";
 import { clearStaleLocks, readStaleLocks } from "../../git/stale-lock.ts";
 import { trashDir } from "../../host/context.ts";
 import { takeAway } from "../../host/take-away.ts";
@@ -38,12 +39,15 @@ type Listed = ListedWorktree & { readonly gitDir: string };
 export async function brokenWorktrees(scene: Scene): Promise<Flaw[]> {
   const flaws: Flaw[] = [];
   const known = new Set<string>();
+  const away = new Set((await readUnproved(trashDir(scene.parts.host))).map(({ from }) => from));
   for (const project of scene.projects) {
     for (const each of await listWorktrees(project.repo)) {
       const { gitDir, path } = each;
       if (gitDir === null || gitDir === project.repo.common || !isOurs(scene, each)) continue;
       scene.count.worktrees += 1;
       known.add(path);
+      // Its folder is in the trash and goes back: then it is as it was.
+      if (away.has(path) && !existsSync(path)) continue;
       const one = { ...each, gitDir };
       flaws.push(...(await staleLocks(project, one)), ...flawsOf(scene, project, one));
     }

@@ -1,7 +1,15 @@
 /** Repairing: what is muster's and left over is found and mended once, with its content in a ref; all else is as it was. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { Finding, Repaired } from "../../../src/api/repair.ts";
@@ -373,4 +381,34 @@ test("a landing's journal goes with the checkout it was about; one that can't be
   ]);
   expect((await mend(house)).map(({ done }) => done)).toEqual([true]);
   expect(paths.map((path) => existsSync(path))).toEqual([false, true, true]);
+});
+
+test("what is in the trash before a ref is known to hold it goes back, and its registration stays", async () => {
+  const house = await openHome();
+  const { home, world } = house;
+  await house.attempts("run_a", ["retired", "retired"]);
+  const trash = join(home, "trash");
+  const places = [
+    await house.worktree("att_a_1", "run_a"),
+    await house.worktree("att_a_2", "run_a"),
+  ];
+  for (const [i, { worktree }] of places.entries()) {
+    writeFileSync(join(worktree, "only.txt"), `only ${i}\n`);
+    writeFileSync(join(trash, `att_a_${i + 1}-00.from`), i === 0 ? worktree : "");
+    renameSync(worktree, join(trash, `att_a_${i + 1}-00.unproved`));
+  }
+  const [back = "", stays = ""] = [1, 2].map((n) => join(trash, `att_a_${n}-00.unproved`));
+  expect((await find(house)).map(({ what }) => what)).toEqual([places[1]?.worktree]);
+  house.aheadMs = dayMs;
+  const findings = (await find(house)).filter(({ kind }) => kind === "scratch");
+  expect(said(findings)).toEqual([
+    ["scratch", back, true],
+    ["scratch", stays, false],
+  ]);
+  expect(findings[1]?.stays).toContain(`ls -A ${stays}`);
+  const [mended] = await performRepair(house.parts, { findings: [`scratch:${back}`], retentionMs });
+  expect(mended?.done).toBe(true);
+  const at = places[0]?.worktree ?? "";
+  expect(await world.git(["status", "--porcelain"], { cwd: at })).toBe("?? only.txt");
+  expect(readdirSync(trash)).toEqual(["att_a_2-00.from", "att_a_2-00.unproved"]);
 });

@@ -1,12 +1,15 @@
 /** The second look: what a worktree holds once it lies in the trash, before anything of it is deleted. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readFile, readdir, rm } from "node:fs/promises";
+import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { snapshotMoved } from "../../../src/git/snapshot.ts";
-import { retireWorktree } from "../../../src/git/worktree.ts";
+import { emptyTrash } from "../../../src/git/trash.ts";
+import { type Place, retireWorktree } from "../../../src/git/worktree.ts";
 import { ref, show, take } from "./taking.ts";
-import { makeWorld, put } from "./world.ts";
+import { type World, makeWorld, put } from "./world.ts";
 
 const request = { ref, message: "last" };
 
@@ -81,4 +84,64 @@ test("where someone took its place meanwhile, it goes beside that and out of the
   expect(await readFile(join(saved, "new.txt"), "utf8")).toBe("x\n");
   expect(await readdir(trash)).toEqual([]);
   await rm(saved, { recursive: true });
+});
+
+/** Takes it away in a process of its own, which is killed at `when`. */
+async function retireAndKill(world: World, { gitDir, worktree }: Place, when: string) {
+  const trash = join(world.dir, "trash");
+  const args = [world.root, gitDir, worktree, trash, when];
+  const child = spawn(process.execPath, [join(import.meta.dirname, "retirer.ts"), ...args], {
+    cwd: world.dir,
+    env: world.env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = once(child, "close");
+  await once(child.stdout, "data");
+  child.kill("SIGKILL");
+  await closed;
+  return trash;
+}
+
+test("what a kill leaves in the trash before the second look goes back, and is taken away anew (F1)", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  await take(world, place);
+  await put(join(record.path, "late.txt"), "after the snapshot\n");
+  const trash = await retireAndKill(world, place, "looking");
+  expect(existsSync(record.path)).toBe(false);
+  expect(await emptyTrash(trash)).toEqual({ back: [record.path], left: [] });
+  expect(await readdir(trash)).toEqual([]);
+  expect(await readFile(join(record.path, "late.txt"), "utf8")).toBe("after the snapshot\n");
+  expect(await world.git(["status", "--porcelain"], { cwd: record.path })).toBe("?? late.txt");
+  await take(world, place);
+  expect(await retireWorktree(world.repo, place, trash)).toMatchObject({ retired: true });
+  expect(await show(world, ref, "late.txt")).toBe("after the snapshot\n");
+});
+
+test("what a kill leaves in the trash once it is held is deleted (F1)", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  await take(world, place);
+  const trash = await retireAndKill(world, place, "proved");
+  expect(await readdir(trash)).toHaveLength(2);
+  expect(await emptyTrash(trash)).toEqual({ back: [], left: [] });
+  expect(await readdir(trash)).toEqual([]);
+  expect(existsSync(record.path)).toBe(false);
+});
+
+test("what can't go back is left in the trash, start after start, until its place is free (F1)", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  await put(join(record.path, "only.txt"), "only here\n");
+  const trash = await retireAndKill(world, place, "looking");
+  await put(join(record.path, "by-a-stray-process"), "y\n");
+  await writeFile(join(trash, "torn.from"), "/some");
+  for (let start = 0; start < 2; start++) {
+    const { back, left } = await emptyTrash(trash);
+    expect([back.length, left.length, (await readdir(trash)).length]).toEqual([0, 1, 2]);
+    expect(await readFile(join(left[0] ?? "", "only.txt"), "utf8")).toBe("only here\n");
+  }
+  await rm(record.path, { recursive: true });
+  expect(await emptyTrash(trash)).toEqual({ back: [record.path], left: [] });
+  expect(await readFile(join(record.path, "only.txt"), "utf8")).toBe("only here\n");
 });
