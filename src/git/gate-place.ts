@@ -16,9 +16,13 @@ import {
   type WorktreeRecord,
   openPlace,
   pinned,
+  readLock,
   readRegistrations,
 } from "./registration.ts";
 import { deleteTrash, retireWorktree, serialized } from "./worktree.ts";
+
+/** Why git is told that a gate place is locked. */
+const gateReason = "muster gate";
 
 /** The place at `path`, made where it is not there yet; `fresh` where it was. Throws Fault `refused` where something else is there. */
 export async function openGatePlace(
@@ -38,7 +42,6 @@ export async function openGatePlace(
       await deleteTrash(real);
       await deleteTrash(known.gitDir);
     }
-    const reason = "muster gate";
     await git(repo, [
       "worktree",
       "add",
@@ -46,7 +49,7 @@ export async function openGatePlace(
       "--no-checkout",
       "--lock",
       "--reason",
-      reason,
+      gateReason,
       "--",
       real,
       requireSha(commit),
@@ -86,14 +89,18 @@ export async function moveGatePlace(repo: Repository, place: Place, commit: Sha)
   await git(repo, ["update-ref", "--no-deref", "HEAD", commit], { env: pinned(place) });
 }
 
-/** Takes every gate place below `folder` out of the repository; what is in them can be made again. */
+/** Takes every gate place below `folder` out of the repository; what is in them can be made again. One that a person locked stays. */
 export async function dropGatePlaces(
   repo: Repository,
   folder: string,
   trashDir: string,
 ): Promise<void> {
   for (const record of await readRegistrations(repo))
-    if (record.path.startsWith(join(folder, "gate-"))) await dropGatePlace(repo, record, trashDir);
+    if (
+      record.path.startsWith(join(folder, "gate-")) &&
+      [null, gateReason].includes(await readLock(record.gitDir))
+    )
+      await dropGatePlace(repo, record, trashDir);
 }
 
 /** Takes one gate place away; false where it is not what git wrote, or can't be renamed. */

@@ -60,6 +60,15 @@ async function readNamed(gitDir: string): Promise<string | undefined> {
   return named.endsWith("/.git") ? named.slice(0, -"/.git".length) : undefined;
 }
 
+/** Why a linked worktree is locked, as `git worktree list` says it: empty where no reason was given, null where it is not locked. */
+export async function readLock(gitDir: string): Promise<string | null> {
+  const lock = join(gitDir, "locked");
+  if ((await readStat(lock)) === undefined) return null;
+  return Buffer.from((await readSmall(lock)) ?? "", "latin1")
+    .toString("utf8")
+    .trim();
+}
+
 /** All registrations of linked worktrees that can be read. */
 export async function readRegistrations(repo: Repository): Promise<WorktreeRecord[]> {
   const dir = join(repo.common, "worktrees");

@@ -24,12 +24,13 @@ import {
   projectFolder,
   timeouts,
   trashDir,
+  worktreeReason,
 } from "./context.ts";
-import { userOf } from "../process/folder.ts";
 import { readBrought } from "./brought.ts";
 import { dropMerge } from "./landing.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
+import { readForeignLock, whyItStays } from "./stays.ts";
 import { type TakenAway, takeAway } from "./take-away.ts";
 
 const gone = "its worktree is gone, and muster did not take it away";
@@ -100,21 +101,22 @@ export function lastRef({ id, snapshots }: Attempt): string {
 
 /**
  * Gives an attempt's worktree back: teardown, then all of it to a ref, then the folder leaves through the trash.
- * Where anything is not held by the ref, nothing is removed and `why` says so.
+ * Where anything is not held by the ref, or speaks against it, nothing is removed and `why` says so.
  */
 export async function giveBack(host: Host, attempt: Attempt, spec: TaskSpec): Promise<TakenAway> {
   const { worktree } = attempt;
   if (worktree === null) return { why: "it has no worktree" };
   const repo = await openProject(host, attempt.run, spec);
   const ref = lastRef(attempt);
-  if (!existsSync(worktree.path)) return giveBackGone(host, repo, worktree, ref);
-  const user = userOf(worktree.path);
-  if (user !== undefined) return { why: user };
+  const ours = worktreeReason(attempt.run, attempt.task);
+  if (!existsSync(worktree.path)) return giveBackGone(host, repo, worktree, { ref, ours });
+  const stays = await whyItStays(repo, { path: worktree.path, ours });
+  if (stays !== null) return { why: stays };
   const place = await openPlace(repo, { gitDir: worktree.gitDir, path: worktree.path });
   await tearDown(host, attempt, spec, worktree);
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
   const brought = readBrought(host, attempt.id);
-  const taken = await takeAway(host, repo, place, { ref, message, brought });
+  const taken = await takeAway(host, repo, place, { ref, message, brought }, ours);
   if ("ref" in taken)
     rmSync(join(attemptDir(host, attempt.id), "tmp"), { recursive: true, force: true });
   return taken;
@@ -125,7 +127,7 @@ async function giveBackGone(
   host: Host,
   repo: Repository,
   { path, gitDir }: Worktree,
-  ref: string,
+  { ref, ours }: { readonly ref: string; readonly ours: string },
 ): Promise<TakenAway> {
   const held = await readRef(repo, ref);
   if (held === null) return { why: gone };
@@ -133,6 +135,8 @@ async function giveBackGone(
   if (lies !== undefined)
     return { why: `it lies in ${lies}, and no ref is known to hold all of it` };
   if (!(await readRegistrations(repo)).some((record) => record.path === path)) return { ref };
+  const locked = await readForeignLock(repo, { gitDir, path }, ours);
+  if (locked !== null) return { why: locked };
   const place = { gitDir, common: repo.common, worktree: path };
   const head = await readHeadSha(repo, place);
   if (head !== null && !(await isAncestor(repo, head, held))) return { why: gone };

@@ -6,18 +6,21 @@ import { type Snapshot, type SnapshotRequest, snapshot, snapshotMoved } from "..
 import { deleteTrash, retireWorktree } from "../git/worktree.ts";
 import { userOf } from "../process/folder.ts";
 import { type Host, trashDir } from "./context.ts";
+import { readForeignLock } from "./stays.ts";
 
 export type TakenAway = { readonly ref: string } | { readonly why: string };
 
 /**
  * Snapshot, rename into the trash, another look there, then the registration and the files. Where anything is not held by the ref, or
- * a process uses the folder by then, it is where it was and `why` says so. The caller has looked for such a process before.
+ * a process uses the folder by then, or somebody has locked it with another reason than `ours`, it is where it was and `why` says so.
+ * The caller has asked `whyItStays` before.
  */
 export async function takeAway(
   host: Host,
   repo: Repository,
   place: Place,
   request: SnapshotRequest,
+  ours: string | null,
 ): Promise<TakenAway> {
   const { ref } = request;
   const taken = await snapshot(repo, place, request);
@@ -25,8 +28,11 @@ export async function takeAway(
   if (missing !== undefined) return { why: missing };
   let why = "the trash is on another file system";
   const retired = await retireWorktree(repo, place, trashDir(host), async (moved) => {
-    const again = userOf(moved.worktree);
-    const found = again ?? (await notHeld(repo, await snapshotMoved(repo, moved, request, taken)));
+    const found =
+      userOf(moved.worktree) ??
+      (await notHeld(repo, await snapshotMoved(repo, moved, request, taken))) ??
+      (await readForeignLock(repo, { gitDir: place.gitDir, path: place.worktree }, ours)) ??
+      undefined;
     why = found ?? why;
     return found === undefined;
   });

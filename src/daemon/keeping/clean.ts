@@ -14,19 +14,18 @@ import type { Attempt } from "../../core/attempt.ts";
 import { readCheckouts } from "../../git/checkout.ts";
 import type { Repository } from "../../git/git.ts";
 import { isAncestor } from "../../git/inspect.ts";
-import { type ListedWorktree, listWorktrees } from "../../git/list.ts";
 import { deleteRef, readRef } from "../../git/refs.ts";
-import { openPlace } from "../../git/registration.ts";
+import { openPlace, readRegistrations } from "../../git/registration.ts";
 import { listSnapshots } from "../../git/restore.ts";
 import { type Host, openProject, worktreeReason } from "../../host/context.ts";
 import { giveBack, lastRef } from "../../host/retire.ts";
+import { notKnown, whyItStays } from "../../host/stays.ts";
 import { type TakenAway, takeAway } from "../../host/take-away.ts";
 import { userOf, usersOf } from "../../process/folder.ts";
 import { weighAll } from "./disk.ts";
 import { forgetOld, oldItems } from "./old.ts";
 import { findRun } from "../projection.ts";
 import { type RestoredNote, forgetNote, readNotes, restoring } from "./restored.ts";
-import { shellWord } from "../../core/words.ts";
 
 /** A worktree that may be in the plan; `note` where it was restored. */
 interface Candidate {
@@ -133,12 +132,12 @@ async function take(host: Host, one: Candidate, ref: string): Promise<TakenAway>
   const { attempt, spec, note, path } = one;
   if (note === null) return giveBack(host, attempt, spec);
   const repo = await openProject(host, attempt.run, spec);
-  const known = (await listWorktrees(repo)).find((each) => each.path === path);
-  if (known?.gitDir == null) return { why: notKnown };
-  const place = await openPlace(repo, { gitDir: known.gitDir, path });
+  const known = (await readRegistrations(repo)).find((each) => each.path === path);
+  if (known === undefined) return { why: notKnown };
+  const place = await openPlace(repo, known);
   const about = note.done ? "a restored worktree" : "a worktree whose restoring was cut off";
   const message = `Last snapshot of ${about} of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
-  const taken = await takeAway(host, repo, place, { ref, message });
+  const taken = await takeAway(host, repo, place, { ref, message }, null);
   if ("ref" in taken) forgetNote(host.home, note.id);
   return taken;
 }
@@ -207,8 +206,6 @@ interface Looked {
   readonly blocked: string | null;
 }
 
-const notKnown = "git does not know it any more; look at it by hand";
-
 /** What speaks against taking it away, where it will be held, and what goes with it. `taken`: numbers given in this plan. */
 async function look(
   host: Host,
@@ -218,23 +215,16 @@ async function look(
 ): Promise<Looked> {
   const { attempt, spec, note, path } = one;
   const stays = (blocked: string): Looked => ({ ref: lastRef(attempt), branch: null, blocked });
-  if (user !== undefined) return stays(`${user}; leave it first`);
   if (note !== null && restoring.has(note.id)) return stays("it is being restored");
+  const ours = note === null ? worktreeReason(attempt.run, attempt.task) : null;
   let repo: Repository;
-  let listed: readonly ListedWorktree[];
   try {
     repo = await openProject(host, attempt.run, spec);
-    listed = await listWorktrees(repo);
+    const blocked = await whyItStays(repo, { path, ours, user });
+    if (blocked !== null) return stays(blocked);
   } catch (error) {
     return stays(messageOf(error));
   }
-  const known = listed.find((each) => each.path === path);
-  if (known === undefined) return stays(notKnown);
-  const ours = note === null ? worktreeReason(attempt.run, attempt.task) : null;
-  if (known.locked !== null && known.locked !== ours)
-    return stays(
-      `it is locked (${known.locked || "no reason given"}); to unlock it, run git -C ${shellWord(spec.root)} worktree unlock ${shellWord(path)}`,
-    );
   const ref = note === null ? lastRef(attempt) : await freeRef(repo, attempt, note, taken);
   return { ref, branch: await branchToGo(repo, one), blocked: null };
 }

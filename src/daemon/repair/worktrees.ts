@@ -11,6 +11,7 @@ import { openPlace } from "../../git/registration.ts";
 import { readUnproved } from "../../git/trash.ts";
 import { clearStaleLocks, readStaleLocks } from "../../git/stale-lock.ts";
 import { trashDir } from "../../host/context.ts";
+import { whyItStays } from "../../host/stays.ts";
 import { takeAway } from "../../host/take-away.ts";
 import { readBrought } from "../../host/brought.ts";
 import { userOf, usersIn } from "../../process/folder.ts";
@@ -125,14 +126,14 @@ function orphan(scene: Scene, project: Project, one: Listed, att: string): Flaw 
     stays,
   });
   const mend = async (): Promise<Mended> => {
-    const users = userOf(one.path);
-    if (users !== undefined) return { why: users };
+    const why = await whyItStays(project.repo, { path: one.path, ours: one.locked });
+    if (why !== null) return { why };
     if (!["over", "unknown"].includes(scene.standing(att))) return { why: `${att} is open by now` };
     const place = await openPlace(project.repo, { gitDir: one.gitDir, path: one.path });
     const message = `Content of a worktree that no attempt had\n\nMuster-Attempt: ${att}`;
     const brought =
       isAttempt(att) && existsSync(join(home, "attempts", att)) ? readBrought(parts.host, att) : [];
-    return takeAway(parts.host, project.repo, place, { ref, message, brought });
+    return takeAway(parts.host, project.repo, place, { ref, message, brought }, one.locked);
   };
   return { finding, mend: stays === null ? mend : null };
 }
