@@ -4,15 +4,16 @@
  */
 import { join } from "node:path";
 import { Fault } from "../core/fault.ts";
-import { shaPattern, type Sha } from "../core/ids.ts";
+import type { Sha } from "../core/ids.ts";
 import { readStat } from "./files.ts";
-import { git, lineOf, longMs, type Repository } from "./git.ts";
+import { git, lineOf, type Repository } from "./git.ts";
 import { commitHistory } from "./history.ts";
 import { commitTree, muster } from "./merge.ts";
 import { loadIndex } from "./private-index.ts";
 import { withPrivateDir } from "./private.ts";
 import { readRef, readSymbolicHead, updateRef } from "./refs.ts";
 import { pinned, readHeadSha, type Place } from "./registration.ts";
+import { type Staged, captureStaged, nothingStaged } from "./staged.ts";
 import { deleteTrash, retireWorktree } from "./worktree.ts";
 
 export interface LetGoRequest {
@@ -34,7 +35,10 @@ export async function letGoOf(
   if ((await readStat(place.worktree)) !== undefined) return { why: "its folder is there again" };
   if ((await readStat(join(place.gitDir, "modules"))) !== undefined)
     return { why: "it holds histories of submodules, which no snapshot has" };
-  const held = await hold(repo, place, ref, message);
+  const staged = await readStaged(repo, place);
+  if (staged === undefined)
+    return { why: "its index can't be read, and only that names what was staged" };
+  const held = await hold(repo, place, staged, { ref, message });
   // A folder that came back meanwhile stays where it is, with its registration.
   const retired = await retireWorktree(repo, place, trashDir, async () => false);
   if (!retired.retired) return { why: "its folder is there again" };
@@ -45,17 +49,17 @@ export async function letGoOf(
 async function hold(
   repo: Repository,
   place: Place,
-  ref: string,
-  message: string,
+  staged: Staged,
+  { ref, message }: Pick<LetGoRequest, "ref" | "message">,
 ): Promise<string | null> {
   const head = await readHeadSha(repo, place);
   const branch = await readSymbolicHead(repo, pinned(place));
   const isOnBranch = head === null || (branch !== null && (await readRef(repo, branch)) === head);
   const history = await commitHistory(repo, place, head);
-  const staged = await readStaged(repo, place, head);
   const headTree = head === null ? null : await readTree(repo, head);
-  if (isOnBranch && history === null && (staged === null || staged === headTree)) return null;
-  const tree = staged ?? headTree ?? (history === null ? null : await readTree(repo, history));
+  const index = staged.tree ?? staged.stages;
+  if (isOnBranch && history === null && (index === null || index === headTree)) return null;
+  const tree = index ?? headTree ?? (history === null ? null : await readTree(repo, history));
   if (tree === null) return null;
   // What the ref held before stays reachable.
   const old = await readRef(repo, ref);
@@ -73,14 +77,12 @@ async function hold(
   return ref;
 }
 
-/** The tree of the index; null where there is none, or it can't be written. */
-async function readStaged(repo: Repository, place: Place, head: Sha | null): Promise<Sha | null> {
+/** What the index holds; undefined where it can't be read. */
+async function readStaged(repo: Repository, place: Place): Promise<Staged | undefined> {
   return withPrivateDir(repo, { sight: "sealed" }, async (own) => {
-    const { entries, seeded } = await loadIndex(own, place.gitDir, head);
-    if (seeded || entries.length === 0) return null;
-    const written = await own.git(["write-tree"], { okCodes: [0, 128], timeoutMs: longMs });
-    const tree = lineOf(written);
-    return written.code === 0 && shaPattern.test(tree) ? tree : null;
+    const { entries, unread } = await loadIndex(own, place.gitDir, null);
+    if (unread) return undefined;
+    return entries.length === 0 ? nothingStaged : captureStaged(own, entries);
   });
 }
 

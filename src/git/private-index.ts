@@ -28,25 +28,31 @@ export interface IndexEntry {
 const assumedBit = 0x8000;
 const skippedBit = 0x4000_0000;
 
-/**
- * Fills the private index from the one in `gitDir` and returns its entries. `seeded` says that it was made from `head` instead:
- * then nothing is known of what was staged.
- */
+export interface LoadedIndex {
+  readonly entries: readonly IndexEntry[];
+  /** It was made from the head: nothing is known of what was staged. */
+  readonly seeded: boolean;
+  /** There is an index, and git can't read it. */
+  readonly unread: boolean;
+}
+
+/** Fills the private index from the one in `gitDir`, or from `head` where there is none that git can read. */
 export async function loadIndex(
   own: PrivateDir,
   gitDir: string,
   head: Sha | null,
-): Promise<{ readonly entries: readonly IndexEntry[]; readonly seeded: boolean }> {
+): Promise<LoadedIndex> {
+  const isThere = (await readStat(join(gitDir, "index"))) !== undefined;
   if (await copyIndex(gitDir, own.dir)) {
     try {
-      return { entries: await readEntries(own), seeded: false };
+      return { entries: await readEntries(own), seeded: false, unread: false };
     } catch (fault) {
       if (!(fault instanceof Fault) || fault.code !== "git_failed") throw fault;
       await rm(join(own.dir, "index"), { force: true });
     }
   }
   if (head !== null) await own.git(["read-tree", head]);
-  return { entries: await readEntries(own), seeded: true };
+  return { entries: await readEntries(own), seeded: true, unread: isThere };
 }
 
 /** Copies the index, and what a split index shares, with the modification time; false where there is none. */

@@ -21,6 +21,7 @@ import {
   type Place,
   type WorktreeRecord,
 } from "./registration.ts";
+import { putStages } from "./staged.ts";
 import { deleteTrash, serialized } from "./worktree.ts";
 import { shellWord } from "../core/words.ts";
 
@@ -29,8 +30,10 @@ export interface SnapshotParts {
   readonly commit: Sha;
   /** What the worktree's HEAD named; null where it named no commit. */
   readonly head: Sha | null;
-  /** null where what was staged is not known. */
+  /** Where it and `unmerged` are null, what was staged is not known. */
   readonly staged: Sha | null;
+  /** Entries of an index that was no tree, by stage. */
+  readonly unmerged: Sha | null;
   readonly ignored: Sha | null;
   readonly nested: Sha | null;
   /** Files that it names as left out. */
@@ -64,6 +67,7 @@ export async function readSnapshot(repo: Repository, commit: Sha): Promise<Snaps
     commit,
     head: named("Head"),
     staged: named("Staged"),
+    unmerged: named("Unmerged"),
     ignored: named("Ignored"),
     nested: named("Nested"),
     left: Number(trailers.get("Left") ?? 0) || 0,
@@ -196,8 +200,8 @@ export interface RestoredWorktree {
 }
 
 /**
- * Makes a linked worktree of a snapshot, not locked: it is the person's. Files and index are as they were; an index that is not
- * known (unmerged then) is made from the head. Where it fails nothing is left of it. Throws Fault `refused` for a path at which
+ * Makes a linked worktree of a snapshot, not locked: it is the person's. Files and index are as they were, unmerged entries
+ * too; an index that is not known is made from the head. Where it fails nothing is left of it. Throws Fault `refused` for a path at which
  * something is, or that git still has a worktree for, `git_failed` where a part of the snapshot is missing.
  */
 export async function restoreWorktree(
@@ -212,7 +216,7 @@ export async function restoreWorktree(
   try {
     const place = await openPlace(repo, record);
     await writeFiles(repo, parts, path);
-    await writeIndex(repo, place, parts.staged ?? at, at);
+    await writeIndex(repo, place, parts, at);
     const standing = await serialized(repo, () => takeBranch(repo, place, parts, branch));
     return { record, standing };
   } catch (error) {
@@ -243,11 +247,17 @@ async function register(repo: Repository, path: string, commit: Sha): Promise<Wo
 }
 
 /** What was staged, and for every file that is so on disk git's own note of it. */
-async function writeIndex(repo: Repository, place: Place, staged: Sha, head: Sha): Promise<void> {
+async function writeIndex(
+  repo: Repository,
+  place: Place,
+  { staged, unmerged }: SnapshotParts,
+  head: Sha,
+): Promise<void> {
   const index = join(place.gitDir, "index");
   const request = { sight: "person", worktree: place.worktree, index, head } as const;
   await withPrivateDir(repo, request, async (own) => {
-    await own.git(["read-tree", `${staged}^{tree}`], { timeoutMs: longMs });
+    if (staged === null && unmerged !== null) await putStages(own, unmerged);
+    else await own.git(["read-tree", `${staged ?? head}^{tree}`], { timeoutMs: longMs });
     await own.git(["update-index", "-q", "--refresh"], { okCodes: [0, 1], timeoutMs: longMs });
   });
 }

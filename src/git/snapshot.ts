@@ -1,24 +1,25 @@
 /**
  * Snapshots: everything in a worktree as commits behind a ref, without touching the worktree, its index or its branch. The
  * snapshot's tree is the files as they are, byte for byte: tracked, staged, unstaged, untracked, nested repositories as plain
- * folders. Beside it, as further parents that trailers name: the head, the staged tree, commits that only the worktree's reflog
+ * folders. Beside it, as further parents that trailers name: the head, the staged tree or unmerged entries, commits that only the worktree's reflog
  * still names, ignored files with submodule contents, and what is in the `.git` of nested repositories.
  * What is not in it is in `left`: then the worktree must not be removed. `restore.ts` reads what is written here.
  */
 import { join } from "node:path";
 import { Fault } from "../core/fault.ts";
-import { shaPattern, type Sha } from "../core/ids.ts";
+import type { Sha } from "../core/ids.ts";
 import type { Left } from "./add-files.ts";
 import { capture } from "./capture.ts";
 import { errnoOf, readStat } from "./files.ts";
 import { commitHistory } from "./history.ts";
-import { lineOf, longMs, type Repository } from "./git.ts";
+import { longMs, type Repository } from "./git.ts";
 import { commitTree, muster } from "./merge.ts";
 import { shown } from "./paths.ts";
 import { loadIndex } from "./private-index.ts";
-import { withPrivateDir, type PrivateDir } from "./private.ts";
+import { withPrivateDir } from "./private.ts";
 import { readRef, requireSha, updateRef } from "./refs.ts";
 import { readHeadSha, requirePlace, type Place } from "./registration.ts";
+import { captureStaged, nothingStaged } from "./staged.ts";
 import { weigh } from "./walk.ts";
 
 export interface SnapshotRequest {
@@ -37,8 +38,10 @@ export interface Snapshot {
   readonly commit: Sha;
   readonly tree: Sha;
   readonly ref: string;
-  /** Commit with the staged tree; null where the index was unmerged or unreadable. */
+  /** Commit with the staged tree; null where the index was no tree. */
   readonly staged: Sha | null;
+  /** Commit with the entries of an index that was no tree, by stage. */
+  readonly unmerged: Sha | null;
   /** Commit with ignored files and submodule contents. */
   readonly ignored: Sha | null;
   readonly left: readonly Left[];
@@ -95,18 +98,22 @@ async function take(
   const found = await look(repo, place, request, head);
   const left = [...found.left, ...(await readModules(place, request.brought ?? []))];
   const { tree } = found;
-  const content = [head, tree, found.stagedTree, found.aside, found.nested, left.length].join(" ");
+  const { tree: stagedTree, stages } = found.staged;
+  const content = [head, tree, stagedTree, stages, found.aside, found.nested, left.length].join(
+    " ",
+  );
   if (unless?.content === content && (await readRef(repo, ref)) === unless.commit) return unless;
   const history = await commitHistory(repo, place, head);
   const before = await readRef(repo, ref);
   const parents = (request.parents ?? (head === null ? [] : [head])).map(requireSha);
   const beside = (of: Sha | null, what: string): Promise<Sha | null> | null =>
     of === null ? null : commitAside(repo, of, what, what === "staged" ? parents : []);
-  const staged = await beside(found.stagedTree, "staged");
+  const staged = await beside(stagedTree, "staged");
+  const unmerged = await beside(stages, "unmerged");
   const ignored = await beside(found.aside, "ignored");
   const nested = await beside(found.nested, "nested");
-  const named = { head: parents[0] ?? null, staged, history, ignored, nested };
-  const others = [staged, ignored, nested, history, before].filter((sha) => sha !== null);
+  const named = { head: parents[0] ?? null, staged, unmerged, history, ignored, nested };
+  const others = [staged, unmerged, ignored, nested, history, before].filter((sha) => sha !== null);
   const commit = await commitTree(repo, {
     tree,
     parents: [...new Set([...parents, ...others])],
@@ -116,8 +123,11 @@ async function take(
   });
   if ((await updateRef(repo, ref, commit, before, { reason: "muster: snapshot" })) === "raced")
     throw new Fault("conflict", `${ref} was moved while a snapshot was taken`);
-  return { commit, tree, ref, staged, ignored, left, content };
+  return { commit, tree, ref, staged, unmerged, ignored, left, content };
 }
+
+/** Only it names what was staged. */
+const unreadIndex: Left = { path: ".git/index", bytes: 0, why: "unreadable" };
 
 /** The trees of a snapshot: files, staged, ignored, nested. */
 async function look(repo: Repository, place: Place, request: SnapshotRequest, head: Sha | null) {
@@ -126,17 +136,12 @@ async function look(repo: Repository, place: Place, request: SnapshotRequest, he
     brought: request.brought ?? [],
   };
   return withPrivateDir(repo, { sight: "raw", worktree: place.worktree }, async (own) => {
-    const { entries, seeded } = await loadIndex(own, place.gitDir, head);
-    const stagedTree = seeded ? null : await writeStaged(own);
-    return { ...(await capture(own, place.worktree, entries, limits)), stagedTree };
+    const { entries, seeded, unread } = await loadIndex(own, place.gitDir, head);
+    const staged = seeded ? nothingStaged : await captureStaged(own, entries);
+    const lost = unread || staged === undefined ? [unreadIndex] : [];
+    const captured = await capture(own, place.worktree, entries, limits);
+    return { ...captured, left: [...lost, ...captured.left], staged: staged ?? nothingStaged };
   });
-}
-
-/** The staged tree, or null while the index has unmerged entries or names objects that are gone. */
-async function writeStaged(own: PrivateDir): Promise<Sha | null> {
-  const written = await own.git(["write-tree"], { okCodes: [0, 128], timeoutMs: longMs });
-  const tree = lineOf(written);
-  return written.code === 0 && shaPattern.test(tree) ? tree : null;
 }
 
 function commitAside(

@@ -84,7 +84,7 @@ export async function restore(
     branch: standing.on === "branch" ? of.branch : null,
     branchMade: standing.on === "branch" && standing.made,
     detached: standing.on === "branch" ? null : reasonOf(standing.why, of.branch),
-    unstaged: parts.staged === null,
+    unstaged: parts.staged === null && parts.unmerged === null,
     left: parts.left,
     brought: readBrought(host, of.id),
   });

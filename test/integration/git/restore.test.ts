@@ -164,7 +164,7 @@ describe("restoring a worktree", () => {
     expect(await world.git(["worktree", "list"])).not.toContain(path);
   });
 
-  test("makes the index from the head where it had conflicts", async () => {
+  test("brings the conflicts back that the index had", async () => {
     const world = await makeWorld({ "a.txt": "base\n" });
     const { record, place } = await world.addWorktree("att_1");
     const inside = { cwd: record.path };
@@ -181,7 +181,7 @@ describe("restoring a worktree", () => {
     // The session had gone to a branch of its own, so the attempt's is elsewhere.
     expect(standing).toEqual({ on: "detached", why: "moved" });
     expect((await readFile(join(record.path, "a.txt"))).equals(content)).toBe(true);
-    expect(await world.git(["status", "--porcelain"], inside)).toBe("M a.txt".padStart(8));
+    expect(await world.git(["status", "--porcelain"], inside)).toBe("UU a.txt");
   });
 });
 
@@ -262,6 +262,7 @@ describe("a snapshot's ref in hostile hands", () => {
       commit: forged,
       head: null,
       staged: null,
+      unmerged: null,
       ignored: null,
       nested: null,
       left: 3,
