@@ -144,9 +144,11 @@ const written = ["", "runs", "follow", "restored"];
  */
 async function endLeftovers(home: string, log: Log): Promise<void> {
   await sweepPrefix(`MUSTER_GATE=${join(home, "gates")}/`);
-  const { back, left } = await emptyTrash(join(home, "trash"));
+  const { back, left, stuck } = await emptyTrash(join(home, "trash"));
   for (const path of back)
     log("warn", "Brought a worktree back that was half taken away", { path });
+  for (const path of stuck)
+    log("warn", "A folder stays in the trash: it can't be deleted", { path });
   for (const path of left) log("warn", "A folder stays in the trash: no ref holds it", { path });
   for (const folder of written) dropSiblings(join(home, folder));
 }

@@ -121,21 +121,29 @@ export async function bringBack({ path, to }: Unproved): Promise<boolean> {
   return true;
 }
 
-/** What was cut off: unproved folders go back (`back`) or stay (`left`), everything else is deleted. Nothing may be at work there. */
-export async function emptyTrash(
-  trashDir: string,
-): Promise<{ readonly back: readonly string[]; readonly left: readonly string[] }> {
+interface Emptied {
+  /** Went back to where they were. */
+  readonly back: readonly string[];
+  /** No ref is known to hold them, and they can't go back. */
+  readonly left: readonly string[];
+  /** Held by refs, and can't be deleted: files of another user, say. */
+  readonly stuck: readonly string[];
+}
+
+/** What was cut off: unproved folders go back or stay, everything else is deleted. Nothing may be at work there. */
+export async function emptyTrash(trashDir: string): Promise<Emptied> {
   const back: string[] = [];
   const left: string[] = [];
+  const stuck: string[] = [];
   for (const each of await readUnproved(trashDir))
     if (await bringBack(each)) back.push(each.to ?? "");
     else left.push(each.path);
   const stays = new Set(left.flatMap((path) => [path, noteOf(path)]));
   for (const name of await readNames(trashDir)) {
     const path = join(trashDir, name);
-    if (!stays.has(path)) await deleteTrash(path);
+    if (!stays.has(path)) await deleteTrash(path).catch(() => stuck.push(path));
   }
-  return { back, left };
+  return { back, left, stuck };
 }
 
 /** The note beside an unproved folder. */

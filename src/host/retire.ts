@@ -16,7 +16,7 @@ import { branchPrefix, deleteRef, readRef } from "../git/refs.ts";
 import type { Repository } from "../git/git.ts";
 import { openPlace, readHeadSha, readRegistrations } from "../git/registration.ts";
 import { findUnproved } from "../git/trash.ts";
-import { deleteTrash, retireWorktree } from "../git/worktree.ts";
+import { retireWorktree } from "../git/worktree.ts";
 import {
   type Host,
   attemptDir,
@@ -31,7 +31,7 @@ import { dropMerge } from "./landing.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { readForeignLock, whyItStays } from "./stays.ts";
-import { type TakenAway, takeAway } from "./take-away.ts";
+import { type TakenAway, takeAway, throwAway } from "./take-away.ts";
 
 const gone = "its worktree is gone, and muster did not take it away";
 
@@ -141,7 +141,7 @@ async function giveBackGone(
   const head = await readHeadSha(repo, place);
   if (head !== null && !(await isAncestor(repo, head, held))) return { why: gone };
   const retired = await retireWorktree(repo, place, trashDir(host));
-  if (retired.retired && retired.metadata !== null) await deleteTrash(retired.metadata);
+  if (retired.retired) await throwAway(host, retired);
   return { ref };
 }
 

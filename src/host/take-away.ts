@@ -37,9 +37,23 @@ export async function takeAway(
     return found === undefined;
   });
   if (!retired.retired) return { why };
-  if (retired.trash !== null) await deleteTrash(retired.trash);
-  if (retired.metadata !== null) await deleteTrash(retired.metadata);
+  await throwAway(host, retired);
   return { ref };
+}
+
+/** Deletes what was retired. What can't be deleted (files of another user) is in the trash, and tried again at the next start. */
+export async function throwAway(
+  host: Host,
+  { trash, metadata }: { readonly trash: string | null; readonly metadata: string | null },
+): Promise<void> {
+  for (const path of [trash, metadata])
+    if (path !== null)
+      await deleteTrash(path).catch((error: unknown) =>
+        host.log("warn", "A folder stays in the trash: it can't be deleted", {
+          path,
+          error: String(error),
+        }),
+      );
 }
 
 async function notHeld(

@@ -109,7 +109,7 @@ test("what a kill leaves in the trash before the second look goes back, and is t
   await put(join(record.path, "late.txt"), "after the snapshot\n");
   const trash = await retireAndKill(world, place, "looking");
   expect(existsSync(record.path)).toBe(false);
-  expect(await emptyTrash(trash)).toEqual({ back: [record.path], left: [] });
+  expect(await emptyTrash(trash)).toEqual({ back: [record.path], left: [], stuck: [] });
   expect(await readdir(trash)).toEqual([]);
   expect(await readFile(join(record.path, "late.txt"), "utf8")).toBe("after the snapshot\n");
   expect(await world.git(["status", "--porcelain"], { cwd: record.path })).toBe("?? late.txt");
@@ -124,7 +124,7 @@ test("what a kill leaves in the trash once it is held is deleted (F1)", async ()
   await take(world, place);
   const trash = await retireAndKill(world, place, "proved");
   expect(await readdir(trash)).toHaveLength(2);
-  expect(await emptyTrash(trash)).toEqual({ back: [], left: [] });
+  expect(await emptyTrash(trash)).toEqual({ back: [], left: [], stuck: [] });
   expect(await readdir(trash)).toEqual([]);
   expect(existsSync(record.path)).toBe(false);
 });
@@ -142,6 +142,6 @@ test("what can't go back is left in the trash, start after start, until its plac
     expect(await readFile(join(left[0] ?? "", "only.txt"), "utf8")).toBe("only here\n");
   }
   await rm(record.path, { recursive: true });
-  expect(await emptyTrash(trash)).toEqual({ back: [record.path], left: [] });
+  expect(await emptyTrash(trash)).toEqual({ back: [record.path], left: [], stuck: [] });
   expect(await readFile(join(record.path, "only.txt"), "utf8")).toBe("only here\n");
 });
