@@ -13,7 +13,7 @@ const fullMs = 8_000;
 /** A run whose only session goes on writing, on a disk at `below` the home that is full from the middle of its round on. */
 async function runOnFullDisk(
   context: TestContext,
-  below: string,
+  { below, runner }: { readonly below: string; readonly runner: string },
   then: (world: World, run: string, disk: SmallDisk) => Promise<void>,
 ): Promise<void> {
   const world = await opened(context);
@@ -21,8 +21,9 @@ async function runOnFullDisk(
   try {
     const files = [1, 2, 3].map((n) => write(`${n}.txt`, `good ${"x".repeat(3_000)}\n`));
     const steps = [bash(hold("a")), ...files, commit("Add them"), say("Done.")];
-    const task = { id: "a", prompt: prompt("Add them.", steps), permissions: { allow: ["Bash"] } };
-    const run = await world.start(world.plan([task]));
+    const task = { id: "a", runner, prompt: prompt("Add them.", steps) };
+    const permissions = { allow: ["Bash"] };
+    const run = await world.start(world.plan([{ ...task, permissions }]));
     await world.held("a");
     disk.fill();
     world.letGo("a");
@@ -34,21 +35,33 @@ async function runOnFullDisk(
   }
 }
 
-test.concurrent("a session on a full disk fails nothing, and lands once there is space (F11)", async (context) => {
-  await runOnFullDisk(context, ".", async (world, run, disk) => {
-    await new Promise((resolve) => setTimeout(resolve, fullMs));
-    expect(taskOf(await world.api.run(run), "a").landed).toBeNull();
-    disk.free();
-    const detail = await world.settled(run);
-    expect(statesOf(detail)).toEqual({ a: "landed" });
-    expect(taskOf(detail, "a").attempts).toBe(1);
-    expect((await world.git("show", "main:3.txt")).length).toBe("good ".length + 3_000);
-  });
-});
+const runners = ["claude-cli", "claude-sdk"];
 
-test.concurrent("a session that has no space for its stream is parked for that, and has not crashed (F11)", async (context) => {
-  await runOnFullDisk(context, "attempts", async (world, run) => {
-    const parked = await world.until(run, (now) => taskOf(now, "a").state === "parked", 20_000);
-    expect(taskOf(parked, "a").reason).toBe("disk");
-  });
-});
+test.concurrent.for(runners)(
+  "a session of %s on a full disk fails nothing, and lands once there is space (F11)",
+  async (runner, context) => {
+    await runOnFullDisk(context, { below: ".", runner }, async (world, run, disk) => {
+      const { pid } = await world.api.version();
+      await new Promise((resolve) => setTimeout(resolve, fullMs));
+      expect(taskOf(await world.api.run(run), "a").landed).toBeNull();
+      disk.free();
+      const detail = await world.settled(run);
+      expect(statesOf(detail)).toEqual({ a: "landed" });
+      expect(taskOf(detail, "a").attempts).toBe(1);
+      expect((await world.git("show", "main:3.txt")).length).toBe("good ".length + 3_000);
+      expect((await world.api.version()).pid).toBe(pid);
+    });
+  },
+);
+
+test.concurrent.for(runners)(
+  "a session of %s that has no space for its stream is parked for that, and has not crashed (F11)",
+  async (runner, context) => {
+    await runOnFullDisk(context, { below: "attempts", runner }, async (world, run) => {
+      const { pid } = await world.api.version();
+      const parked = await world.until(run, (now) => taskOf(now, "a").state === "parked", 20_000);
+      expect(taskOf(parked, "a").reason).toBe("disk");
+      expect((await world.api.version()).pid).toBe(pid);
+    });
+  },
+);
