@@ -21,6 +21,7 @@ import { packageVersion } from "../config/version.ts";
 import { Fault, type FaultJson } from "../core/fault.ts";
 import { awaitGone } from "../process/end.ts";
 import { awaitFile } from "../process/files.ts";
+import { isFull, noSpace } from "../process/full.ts";
 import { readIdentity } from "../process/identity.ts";
 import { startRespawning } from "../process/respawn.ts";
 import { note } from "./output.ts";
@@ -39,6 +40,8 @@ export const lean = { flags: leanFlags, env: leanEnvironment } as const;
 
 const startTimeoutMs = 30_000;
 const lookMs = 250;
+/** A daemon that can come up on a full disk at all does so within this: it has nothing to write first. */
+const fullMs = 5_000;
 /** Longer than a session takes to end: an interrupt, a request, TERM and KILL. */
 const endTimeoutMs = 60_000;
 
@@ -126,13 +129,14 @@ async function start(home: string, socket: string, api: Client): Promise<void> {
     startRespawning({ argv, env, cwd: "/", log, note: giveUp });
   };
   startOnce();
-  const until = performance.now() + startTimeoutMs;
-  while (performance.now() < until) {
+  const since = performance.now();
+  while (performance.now() - since < startTimeoutMs) {
     await awaitFile(dirname(socket), [basename(socket)], lookMs);
     if ((await tryVersion(api)) !== undefined) return;
     await wait(lookMs / 10); // A dead daemon's socket is there at once: do not spin around it.
     const said = faultIn(log, from);
     if (said !== undefined && said.code !== "locked") throw said;
+    if (performance.now() - since > fullMs && isFull(home)) throw noSpace(home);
     // Another one is on its way up, or still on its way down: then it is our turn.
     if (said !== undefined) startOnce();
   }

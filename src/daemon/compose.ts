@@ -187,7 +187,12 @@ function tellOfKill(home: string, log: Log): void {
   const why =
     "the daemon ended without a word while the kernel killed for want of memory, and was started again";
   log("warn", "The daemon before this one may have been killed for want of memory");
-  appendFileSync(join(home, "daemon.note"), `${why}\n`, { mode: 0o600 });
+  try {
+    appendFileSync(join(home, "daemon.note"), `${why}\n`, { mode: 0o600 });
+  } catch (error) {
+    // A full disk must not keep the daemon from its start for the sake of a note.
+    log("warn", "The note was not written", { error: String(error) });
+  }
 }
 
 /** Gates: one per two cores, at least one, until measured (design §6). */

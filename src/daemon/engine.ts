@@ -16,7 +16,7 @@ import type { Boundary } from "../host/boundary.ts";
 import { type Clock, openClock } from "./clock.ts";
 import type { Log } from "./log.ts";
 import { readState, saveState } from "./state-cache.ts";
-import { isPassing, oneAtATime, retryMs } from "./turns.ts";
+import { type Turns, isPassing, oneAtATime, retryMs } from "./turns.ts";
 
 export interface EngineOptions {
   readonly ledger: Ledger;
@@ -39,9 +39,19 @@ export interface Engine {
   observe(observation: Observation): Promise<void>;
   /** Decides anew: what the host takes has changed. Never rejects. */
   tick(): Promise<void>;
-  /** Folds the ledger, records what `first` wants of it, and performs what is due. Called once, before anything else. */
-  start(first?: (state: State) => readonly Command[]): Promise<void>;
+  /**
+   * Folds the ledger, records what `first` wants of it, and performs what is due. Called once, before anything else. Resolves once
+   * that is done, or waits for the ledger to take it.
+   */
+  start(first?: (state: State) => readonly Command[]): Promise<Started>;
   stop(): Promise<void>;
+}
+
+export interface Started {
+  /** Resolves once what `first` wanted is durable; rejects where the engine is stopped before. */
+  readonly recorded: Promise<void>;
+  /** True where that waits for the ledger. */
+  readonly waits: boolean;
 }
 
 /** A tick that goes on deciding this often has lost its way. */
@@ -119,13 +129,41 @@ export function engine(options: EngineOptions): Engine {
       return turns.take(() => turns.patiently(act).then(follow)).catch(broken);
     },
     tick: wake,
-    start: (first = () => []) => turns.take(() => record.load(first).then(settle)),
+    start: (first = () => []) =>
+      begin({ turns, record, follow, fail: (error) => !stopped && options.fail(error) }, first),
     async stop() {
       stopped = true;
       clearTimeout(timer);
       await turns.stop();
     },
   };
+}
+
+interface Beginning {
+  readonly turns: Turns;
+  readonly record: Recorded;
+  follow(): Promise<void>;
+  /** Called for what goes wrong after a wait. */
+  fail(error: unknown): void;
+}
+
+/** Loads the state, and takes the turn that records the first of it. */
+async function begin(
+  { turns, record, follow, fail }: Beginning,
+  first: (state: State) => readonly Command[],
+): Promise<Started> {
+  await turns.take(record.load);
+  const held = Promise.withResolvers<boolean>();
+  const recorded = turns.take(async () => {
+    await turns.patiently(
+      () => record.begin(first),
+      () => held.resolve(true),
+    );
+    await follow();
+  });
+  const waits = await Promise.race([recorded.then(() => false), held.promise]);
+  if (waits) recorded.catch(fail);
+  return { recorded, waits };
 }
 
 /** Ticks that tell of a sleep: also of one in the middle of a turn, or of a wait for the ledger. */
@@ -151,7 +189,9 @@ function openSleeps(record: Recorded) {
 /** The state with its ledger: what is decided is durable before it is folded in. */
 interface Recorded {
   readonly state: State;
-  load(first: (state: State) => readonly Command[]): Promise<void>;
+  load(): Promise<void>;
+  /** Records what `first` wants of the state as it is. */
+  begin(first: (state: State) => readonly Command[]): Promise<void>;
   take(input: Input): Promise<readonly Event[]>;
   tick(sleptMs: number): Promise<readonly Event[]>;
   /** Keeps the folded state once enough has happened. */
@@ -182,10 +222,12 @@ function openRecord({ ledger, boundary, capacity, now, log, fail }: EngineOption
     get state() {
       return state;
     },
-    async load(first) {
+    async load() {
       state = await readState(ledger);
       clock = openClock(now, state.now);
       saved = state.seq;
+    },
+    async begin(first) {
       for (const command of first(state))
         await take({ is: "command", command, seed: randomUUID() });
     },

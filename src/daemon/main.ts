@@ -2,7 +2,9 @@
  * The daemon: one per MUSTER_HOME. It starts with the allow-listed environment only, holds the lock for as long as it lives, and
  * exits by itself when no run was open for ten minutes.
  */
+import { writeSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { listen } from "../api/server.ts";
 import { ensureHome, ensureSocketFolder, musterHome, socketPath } from "../config/paths.ts";
 import { packageVersion } from "../config/version.ts";
@@ -10,9 +12,12 @@ import { Fault, exitCodes } from "../core/fault.ts";
 import type { Capacity } from "../core/inputs.ts";
 import type { Boundary } from "../host/boundary.ts";
 import { takeLock } from "../ledger/lock.ts";
+import { isFull, noSpace } from "../process/full.ts";
+import { noSpaceCode } from "../process/respawn.ts";
 import { setChildUmask } from "../process/umask.ts";
 import { openHouse } from "./compose.ts";
 import { openLog } from "./log.ts";
+import { retryMs } from "./turns.ts";
 
 const idleExitMs = 10 * 60_000;
 const idleLookMs = 30_000;
@@ -86,18 +91,49 @@ export async function daemonMain(options: DaemonOptions = {}): Promise<never> {
     await runDaemon(options);
     process.exit(0);
   } catch (error) {
-    return exitWith(error);
+    const fault = faultOf(error);
+    say(fault, error);
+    if (fault.code === "no_space") await awaitSpace(musterHome(process.env));
+    return exit(fault);
   }
 }
 
+/** A start that found no space waits with the lock in its hand, so that nothing else piles up behind it. */
+async function awaitSpace(home: string): Promise<void> {
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => process.exit(0));
+  do await wait(retryMs);
+  while (isFull(home));
+}
+
 function exitWith(error: unknown): never {
+  const fault = faultOf(error);
+  say(fault, error);
+  return exit(fault);
+}
+
+/** What can't be made or written on a full disk is that disk's fault, whoever says it. */
+function faultOf(error: unknown): Fault {
   const fault =
     error instanceof Fault ? error : new Fault("internal", String(error), { cause: error });
+  if (fault.code !== "internal" && fault.code !== "unwritable") return fault;
+  const home = musterHome(process.env);
+  const isForSpace = (error as NodeJS.ErrnoException).code === "ENOSPC" || isFull(home);
+  return isForSpace ? noSpace(home, error) : fault;
+}
+
+function say(fault: Fault, error: unknown): void {
   const stack = fault.code === "internal" && error instanceof Error ? `${error.stack}\n` : "";
-  process.stderr.write(`${JSON.stringify(fault.toJSON())}\n${stack}`);
-  // 75 tells the respawning shell that another daemon lives; a full disk and a damaged ledger are worth another try.
-  const isWorthIt = fault.code === "no_space" || fault.code === "damaged";
-  process.exit(isWorthIt ? 1 : exitCodes[fault.code]);
+  try {
+    writeSync(process.stderr.fd, `${JSON.stringify(fault.toJSON())}\n${stack}`);
+  } catch {
+    // It goes to a file on the disk that is full.
+  }
+}
+
+/** 75 tells the respawning shell that another daemon lives; a damaged ledger is worth another try. */
+function exit({ code }: Fault): never {
+  const own = { no_space: noSpaceCode, damaged: 1 } as const;
+  process.exit(code === "no_space" || code === "damaged" ? own[code] : exitCodes[code]);
 }
 
 if (process.argv[1] === import.meta.filename) await daemonMain();

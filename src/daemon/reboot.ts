@@ -19,10 +19,14 @@ export async function startEngine(
   log: Log,
 ): Promise<void> {
   const restarted = wasRestarted(home);
-  await engine.start((state) => (restarted ? pausesAfterRestart(state, callers, log) : []));
-  await noteBoot(home).catch((error: unknown) =>
-    log("warn", "This boot was not noted", { error: String(error) }),
+  const { recorded, waits } = await engine.start((state) =>
+    restarted ? pausesAfterRestart(state, callers, log) : [],
   );
+  // Not before the pauses are durable: the next start would not know of the restart.
+  const noted = recorded
+    .then(() => noteBoot(home))
+    .catch((error: unknown) => log("warn", "This boot was not noted", { error: String(error) }));
+  if (!waits) await noted;
 }
 
 /** True where the last daemon of this home ran before the machine was restarted; false where none ever ran. */

@@ -7,8 +7,8 @@ export interface Turns {
   take<T>(act: () => Promise<T>): Promise<T>;
   /** Why the turn under way waits for the ledger; null where it does not. */
   readonly waitsFor: Fault | null;
-  /** Runs `act` again until the ledger takes it, or until `stop`. Throws what no waiting helps against. */
-  patiently<T>(act: () => Promise<T>): Promise<T>;
+  /** Runs `act` again until the ledger takes it, or until `stop`; tells of each wait. Throws what no waiting helps against. */
+  patiently<T>(act: () => Promise<T>, onWait?: () => void): Promise<T>;
   /** Ends all waiting; resolves once everything so far is over. */
   stop(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export function oneAtATime(log: Log): Turns {
   let waitsFor: Fault | null = null;
   const stopped = Promise.withResolvers<void>();
   let isStopped = false;
-  const patiently = async <T>(act: () => Promise<T>): Promise<T> => {
+  const patiently = async <T>(act: () => Promise<T>, onWait = (): void => {}): Promise<T> => {
     const since = performance.now();
     try {
       for (;;) {
@@ -40,6 +40,7 @@ export function oneAtATime(log: Log): Turns {
           if (isHeld && performance.now() - since > maxHeldMs) throw error;
           log("warn", "The ledger can't be written, trying again", { error: error.message });
           waitsFor = error;
+          onWait();
           await wait(retryMs, stopped.promise);
         }
       }

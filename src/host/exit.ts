@@ -3,7 +3,7 @@ import type { Attempt } from "../core/attempt.ts";
 import type { Observed } from "../core/inputs.ts";
 import { beginning, oneLine } from "../core/words.ts";
 import { type Host, attemptDir } from "./context.ts";
-import { isFull } from "./full.ts";
+import { isFull } from "../process/full.ts";
 import { memoryText } from "./memory.ts";
 
 type Exited = Extract<Observed, { saw: "session_exited" }>;

@@ -16,7 +16,7 @@ import {
   requireGateEnvironment,
   timeouts,
 } from "./context.ts";
-import { isFull } from "./full.ts";
+import { isFull } from "../process/full.ts";
 import { memoryText } from "./memory.ts";
 import { portsOf } from "./ports.ts";
 import { bringAlong } from "./bring-along.ts";

@@ -4,7 +4,7 @@ import { Fault } from "../core/fault.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { Boundary } from "./boundary.ts";
 import type { Host } from "./context.ts";
-import { isFull } from "./full.ts";
+import { isFull } from "../process/full.ts";
 import { gate } from "./gate.ts";
 import { landMerge, merge } from "./landing.ts";
 import { provision } from "./provision.ts";

@@ -30,7 +30,7 @@ import {
   worktreeReason,
 } from "./context.ts";
 import { makeRoom } from "./branches.ts";
-import { isFull } from "./full.ts";
+import { isFull } from "../process/full.ts";
 import { handoverDir } from "./handed-over.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";

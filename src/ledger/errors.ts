@@ -23,7 +23,8 @@ function translated(path: string, cause: unknown): unknown {
   // What was written can't be read back: SQLITE_IOERR_READ, SQLITE_IOERR_DATA, SQLITE_IOERR_CORRUPTFS.
   if (extended === 266 || extended === 8202 || extended === 8458)
     return damaged(path, cause instanceof Error ? cause.message : String(cause), cause);
-  switch (extended & 0xff) {
+  // SQLITE_IOERR_SHMSIZE: what it shares with itself needs room beside the file, also to read it.
+  switch (extended === 4874 ? 13 : extended & 0xff) {
     case 13: // SQLITE_FULL
       return new Fault("no_space", `no space left for ${path}`, {
         remedy: "free some space, then: muster resume",

@@ -61,9 +61,9 @@ export function* observed(m: Machine, input: Input): Turn {
   yield* follow(m);
 }
 
-/** A daemon that can't record what follows from its start does not come up; it is started again. */
+/** A daemon that can't record what follows from its start comes up all the same, and records it later. */
 export function* started(m: Machine): Turn {
-  yield* patiently(m, () => settle(m));
+  yield* follow(m);
 }
 
 /** A sleep passes before what is told after it. */

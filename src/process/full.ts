@@ -1,5 +1,7 @@
 /** A disk without space: what fails on it says nothing of a session or a commit. */
 import { statfsSync } from "node:fs";
+import { Fault } from "../core/fault.ts";
+import { shellWord } from "../core/words.ts";
 
 /** Less than this and no tool writes anything of use. */
 const leastBytes = 4 * 1024 * 1024;
@@ -13,5 +15,13 @@ export function isFull(...folders: readonly string[]): boolean {
     } catch {
       return false;
     }
+  });
+}
+
+/** The Fault of what found no space below `path`. */
+export function noSpace(path: string, cause?: unknown): Fault {
+  return new Fault("no_space", `no space left in ${path}`, {
+    remedy: `To see what is full, run df -h ${shellWord(path)}`,
+    cause,
   });
 }
