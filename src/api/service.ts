@@ -43,6 +43,14 @@ export interface HostInfo {
     readonly of: number;
     readonly why: string;
   } | null;
+  readonly unrecorded: Unrecorded | null;
+}
+
+/** Nothing can be recorded, so what is shown is what was before; it goes on by itself. */
+export interface Unrecorded {
+  readonly why: string;
+  /** The command that tells more. */
+  readonly command: string;
 }
 
 /** What a run would do, before anything starts. */
@@ -96,6 +104,7 @@ export interface RunDetail {
   readonly paused: boolean;
   /** Why muster paused it itself. */
   readonly pausedFor: string | null;
+  readonly unrecorded: Unrecorded | null;
   /** Nothing is left to do for it, cleaning up included. */
   readonly settled: boolean;
   /** By task key, what the views leave out. */

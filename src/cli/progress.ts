@@ -3,6 +3,7 @@ import type { RunDetail } from "../api/service.ts";
 import type { TaskView } from "../core/view.ts";
 import { canRedraw, duration, note, oneLine, table, tint, usd, width } from "./output.ts";
 import { isOver, mark, tone } from "./states.ts";
+import { unrecordedText } from "./unrecorded.ts";
 
 export interface Progress {
   show(detail: RunDetail): void;
@@ -44,7 +45,8 @@ function redrawn(): Progress {
           column > 1 ? cell : tint(tone(shown[row]?.view.state ?? "waiting"), cell, process.stderr),
       );
       const hidden = rows.length - shown.length;
-      const lines = [...block.split("\n"), summaryLine(detail, hidden)].map((line) =>
+      const held = unrecordedText(detail.unrecorded);
+      const lines = [...block.split("\n"), ...held, summaryLine(detail, hidden)].map((line) =>
         cut(line, width(process.stderr)),
       );
       clear();
@@ -89,8 +91,12 @@ function cut(line: string, columns: number): string {
 
 function appended(): Progress {
   const last = new Map<string, string>();
+  let held = "";
   return {
     show(detail) {
+      const said = unrecordedText(detail.unrecorded).join("\n");
+      if (said !== held && said !== "") note(said);
+      held = said;
       for (const [i, view] of detail.run.tasks.entries()) {
         const [name = "", state = "", , , said = ""] = taskLine(detail, view, i);
         const line = `${name} ${state}${said === "" ? "" : `: ${said}`}`;

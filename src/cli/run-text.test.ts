@@ -53,6 +53,7 @@ function detail(
     usd: 10,
     paused: more.paused ?? false,
     pausedFor: null,
+    unrecorded: null,
     settled: false,
     tasks: [{ key: "api", prompt: "", needs: [], detail: null, attempts: [], asks: [] }],
   };
@@ -92,4 +93,12 @@ test("a hostile question or name stays on its line", () => {
   expect(shown).not.toContain("\u001b");
   expect(shown).toContain("▲ api asks: ls ✓ everything landed");
   expect(shown.split("\n").filter((line) => line.startsWith("✓"))).toEqual([]);
+});
+
+test("what can't be recorded comes first, with the command that tells more", () => {
+  const unrecorded = { why: "no space left for /m/ledger.db", command: "df -h /m" };
+  expect(nextSteps({ ...detail({ state: "paused" }), unrecorded }).slice(0, 2)).toEqual([
+    "▲ nothing can be recorded: no space left for /m/ledger.db",
+    "↳ It goes on by itself once that is mended; to look, run df -h /m",
+  ]);
 });

@@ -4,6 +4,7 @@ import type { HostInfo, RunDetail } from "../api/service.ts";
 import { duration, oneLine, sayJson, table, tint, usd } from "./output.ts";
 import { taskLine } from "./progress.ts";
 import { mark, tone } from "./states.ts";
+import { unrecordedText } from "./unrecorded.ts";
 
 export function runText(detail: RunDetail): string {
   const { run } = detail;
@@ -40,8 +41,9 @@ export function heldBackText({ parallel, of, why }: NonNullable<HostInfo["heldBa
 }
 
 /** The commands that go on from here, most urgent first. */
-export function nextSteps({ run, tasks, usd: budget, paused, pausedFor }: RunDetail): string[] {
-  const lines: string[] = [];
+export function nextSteps(detail: RunDetail): string[] {
+  const { run, tasks, usd: budget, paused, pausedFor, unrecorded } = detail;
+  const lines = unrecordedText(unrecorded);
   for (const [i, view] of run.tasks.entries()) {
     const key = tasks[i]?.key ?? view.id;
     const address = `${run.id}/${key}`;

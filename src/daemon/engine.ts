@@ -8,7 +8,7 @@ import { due } from "../core/due.ts";
 import type { Effect } from "../core/effects.ts";
 import type { Event } from "../core/events.ts";
 import { fold } from "../core/evolve/evolve.ts";
-import { assert } from "../core/fault.ts";
+import { type Fault, assert } from "../core/fault.ts";
 import type { Capacity, Command, Input, Observation } from "../core/inputs.ts";
 import type { Ledger } from "../core/ports.ts";
 import { type State, emptyState } from "../core/state.ts";
@@ -33,6 +33,8 @@ export interface EngineOptions {
 
 export interface Engine {
   readonly state: State;
+  /** Why nothing can be recorded now; null where what was tried last could be. It is tried again until it can. */
+  readonly heldBy: Fault | null;
   /** Throws the Fault of a command that is refused; resolves once its events are durable. */
   command(command: Command): Promise<readonly Event[]>;
   /** Never rejects: what can't be recorded now is tried again until it can, in order. */
@@ -70,6 +72,7 @@ export function engine(options: EngineOptions): Engine {
   const sleeps = openSleeps(record);
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let untold: Fault | null = null; // Why the last tick is to come again.
 
   const settle = async (): Promise<void> => {
     for (let ticks = 0; ; ticks++) {
@@ -88,8 +91,10 @@ export function engine(options: EngineOptions): Engine {
   const follow = async (): Promise<void> => {
     try {
       await settle();
+      untold = null;
     } catch (error) {
       if (!isPassing(error)) throw error;
+      untold = error;
       log("warn", "The ledger can't be written, ticking again later", { error: error.message });
       wakeIn(retryMs);
     }
@@ -103,15 +108,14 @@ export function engine(options: EngineOptions): Engine {
   };
 
   /** One input that we are wrong about must not end what is going on everywhere else. */
-  const broken = (error: unknown): void => {
-    if (stopped) return;
-    const stack = error instanceof Error ? error.stack : undefined;
-    log("error", "The engine failed", { error: String(error), stack });
-  };
+  const broken = (error: unknown): void => void (stopped || logFailure(log, error));
 
   return {
     get state() {
       return record.state;
+    },
+    get heldBy() {
+      return turns.waitsFor ?? untold;
     },
     async command(command) {
       // Nobody waits behind a full disk to be told that it is full.
@@ -137,6 +141,11 @@ export function engine(options: EngineOptions): Engine {
       await turns.stop();
     },
   };
+}
+
+function logFailure(log: Log, error: unknown): void {
+  const stack = error instanceof Error ? error.stack : undefined;
+  log("error", "The engine failed", { error: String(error), stack });
 }
 
 interface Beginning {

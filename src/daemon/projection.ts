@@ -60,7 +60,10 @@ export function requireTask(run: Run, key: string): Task {
   return task;
 }
 
-export function runDetail({ state, run, settled }: Found, now: number): RunDetail {
+export function runDetail(
+  { state, run, settled }: Found,
+  now: number,
+): Omit<RunDetail, "unrecorded"> {
   return {
     run: withoutCleaned(runView(state, run, now)),
     name: run.name,

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { CommandRequest, RunRequest } from "../api/schema.ts";
 import { apiVersion } from "../api/version.ts";
-import type { HostInfo, Service } from "../api/service.ts";
+import type { HostInfo, Service, Unrecorded } from "../api/service.ts";
 import type { Event } from "../core/events.ts";
 import { Fault } from "../core/fault.ts";
 import type { RunId } from "../core/ids.ts";
@@ -10,6 +10,7 @@ import type { Command } from "../core/inputs.ts";
 import type { Ledger } from "../core/ports.ts";
 import { latestAttempt } from "../core/queries.ts";
 import type { Attempt } from "../core/attempt.ts";
+import { shellWord } from "../core/words.ts";
 import { type Host, gitEnvironment } from "../host/context.ts";
 import type { Sessions } from "../host/session.ts";
 import { openRepository } from "../git/git.ts";
@@ -18,6 +19,7 @@ import { attachmentOf, requireDetached } from "./attach.ts";
 import { type Continued, findContinued } from "./continued.ts";
 import { type KnownCaller, knowCaller } from "./callers/caller.ts";
 import type { Callers } from "./callers/callers.ts";
+import { ledgerPath } from "./damage/damage.ts";
 import type { Engine } from "./engine.ts";
 import { housekeeping } from "./keeping/housekeeping.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -42,6 +44,7 @@ export interface ServiceParts {
 export function service(parts: ServiceParts): Service {
   const { engine, ledger, host, callers } = parts;
   const find = (id: string): Promise<Found> => findRun(engine.state, ledger, id);
+  const unrecorded = (): Unrecorded | null => unrecordedOf(engine.heldBy, host.home);
   const house = { host, ledger, state: () => engine.state };
   const prepared = (request: RunRequest): Promise<Prepared> =>
     prepare(request, engine.state, parts.scratch, (plans, projects) =>
@@ -59,6 +62,7 @@ export function service(parts: ServiceParts): Service {
         pid,
       })),
       heldBack: parts.heldBack(),
+      unrecorded: unrecorded(),
     }),
     async stopHost(options) {
       parts.stop(options);
@@ -81,7 +85,10 @@ export function service(parts: ServiceParts): Service {
       return { run };
     },
     runs: (limit) => listRuns(engine.state, ledger, host.now(), limit),
-    run: async (id) => runDetail(await find(id), host.now()),
+    run: async (id) => ({
+      ...runDetail(await find(id), host.now()),
+      unrecorded: unrecorded(),
+    }),
     async command(request) {
       const found = await find(request.run);
       if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
@@ -100,6 +107,14 @@ export function service(parts: ServiceParts): Service {
     ...housekeeping(parts, house, find),
     attachment: async (request) => attachmentOf(host, await find(request.run), request),
   };
+}
+
+/** Full, or held by something else: the command shows by what. */
+function unrecordedOf(heldBy: Fault | null, home: string): Unrecorded | null {
+  if (heldBy === null) return null;
+  const [program, path] =
+    heldBy.code === "no_space" ? ["df -h", home] : ["fuser -v", ledgerPath(home)];
+  return { why: heldBy.message, command: `${program} ${shellWord(path)}` };
 }
 
 /** Gives a run the tasks that are new in its plans; its environment is this caller's from here on. */

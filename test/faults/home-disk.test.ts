@@ -44,12 +44,17 @@ test.concurrent.for(runners)(
       const { pid } = await world.api.version();
       await new Promise((resolve) => setTimeout(resolve, fullMs));
       expect(taskOf(await world.api.run(run), "a").landed).toBeNull();
+      for (const args of [["ls"], ["show"], ["host", "status"]]) {
+        const { stdout } = await world.muster(args);
+        expect(stdout).toMatch(/nothing can be recorded: no space left[^]*df -h/);
+      }
       disk.free();
       const detail = await world.settled(run);
       expect(statesOf(detail)).toEqual({ a: "landed" });
       expect(taskOf(detail, "a").attempts).toBe(1);
       expect((await world.git("show", "main:3.txt")).length).toBe("good ".length + 3_000);
       expect((await world.api.version()).pid).toBe(pid);
+      expect((await world.muster(["ls"])).stdout).not.toContain("nothing can be recorded");
     });
   },
 );

@@ -1,9 +1,11 @@
 /** A daemon that starts on a full disk: it comes up or waits, and is not given up. */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { type TestContext, expect, test } from "vitest";
 import { Fault } from "../../src/core/fault.ts";
 import type { Ledger } from "../../src/core/ports.ts";
+import { takeLock } from "../../src/ledger/lock.ts";
+import { openLedger } from "../../src/ledger/sqlite.ts";
 import { awaitGone } from "../../src/process/end.ts";
 import { readIdentity, readStat, signal } from "../../src/process/identity.ts";
 import { noSpaceCode, startRespawning } from "../../src/process/respawn.ts";
@@ -14,7 +16,7 @@ import { startOf, taskSpec } from "../../src/testing/core.ts";
 import { type World, hold, statesOf } from "../e2e/harness.ts";
 import { driven } from "./engine.ts";
 import { tempFolder } from "./folder.ts";
-import { smallDisk } from "./tmpfs.ts";
+import { type SmallDisk, smallDisk } from "./tmpfs.ts";
 import { opened } from "./world.ts";
 
 /** A ledger that has no space while `isFull` says so. */
@@ -49,8 +51,10 @@ test.concurrent("a start that can't record its first word waits, refuses, and re
   it(waits).toBe(true);
   it([...d.engine.state.runs.keys()]).toEqual([run]);
   await it(d.engine.command(startOf([taskSpec("b")]))).rejects.toMatchObject({ code: "no_space" });
+  it(d.engine.heldBy).toMatchObject({ code: "no_space" });
   full = false;
   await recorded;
+  it(d.engine.heldBy).toBeNull();
   it(d.engine.state.runs.get(run)?.paused).toBe(true);
   await d.engine.stop();
 });
@@ -84,41 +88,80 @@ async function killForGood(world: World): Promise<void> {
   }
 }
 
-const daemonsOf = (world: World): readonly string[] =>
-  world.processes().filter((line) => /daemon\/main/.test(line) && !/muster-respawn/.test(line));
+/** How many daemons there are, and how many shells that keep one alive; whoever comes second to the lock is on its way out. */
+function keptAlive(world: World): readonly [number, number] {
+  const all = world.processes().filter((line) => /daemon\/main/.test(line));
+  const shells = all.filter((line) => /muster-respawn/.test(line));
+  return [all.length - shells.length, shells.length];
+}
 
-test.concurrent("a daemon that was killed on a full disk says so, is one, and goes on once there is space (F11)", async (context) => {
+/** A world whose home is a small disk of its own; `act` ends with space on it. */
+async function onSmallDisk(
+  context: TestContext,
+  act: (world: World, disk: SmallDisk) => Promise<void>,
+): Promise<void> {
   const world = await opened(context);
   const disk = await smallDisk(context, 24 * 1024 * 1024, world.state);
   try {
-    const steps = [bash(hold("a")), write("a.txt", "good\n"), commit("Add a"), say("Done.")];
-    const task = { id: "a", prompt: prompt("Add a.", steps), permissions: { allow: ["Bash"] } };
+    await act(world, disk);
+  } finally {
+    disk.free();
+    await world.muster(["host", "stop", "--sessions"]);
+    await disk.unmount();
+  }
+}
+
+const steps = [bash(hold("a")), write("a.txt", "good\n"), commit("Add a"), say("Done.")];
+const task = { id: "a", prompt: prompt("Add a.", steps), permissions: { allow: ["Bash"] } };
+
+test.concurrent("a daemon that was killed on a full disk comes up on it, and goes on once there is space (F11)", async (context) => {
+  await onSmallDisk(context, async (world, disk) => {
     const run = await world.start(world.plan([task]));
     await world.held("a");
     disk.fill();
     await killForGood(world);
-    // What is there already has room enough to come up in.
     expect((await world.muster(["ls"])).stdout).toContain(run);
-    await killForGood(world);
-    rmSync(join(world.state, "ledger.db-shm"));
+    disk.free();
+    world.letGo("a");
+    expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+  });
+});
+
+test.concurrent("a daemon that finds no space for a ledger says so, is one, and comes up once there is (F11)", async (context) => {
+  await onSmallDisk(context, async (world, disk) => {
     disk.fill();
     for (let time = 0; time < 2; time++) {
       const { code, stderr } = await world.muster(["ls"]);
       expect(stderr).toMatch(/no space left[^]*df -h/);
       expect(code).toBe(75);
     }
-    expect(daemonsOf(world)).toHaveLength(1);
+    const isOne = () =>
+      context.expect.poll(() => keptAlive(world), { timeout: 20_000 }).toEqual([1, 1]);
+    await isOne();
     disk.free();
-    world.letGo("a");
-    await context.expect
-      .poll(async () => (await world.muster(["ls"])).code, { timeout: 60_000 })
-      .toBe(0);
-    expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
-    // Whoever comes second to the lock is on its way out.
-    await context.expect.poll(() => daemonsOf(world).length, { timeout: 20_000 }).toBe(1);
-  } finally {
-    disk.free();
-    await world.muster(["host", "stop", "--sessions"]);
-    await disk.unmount();
-  }
+    const comesUp = async () => (await world.api.version()).pid;
+    await context.expect.poll(comesUp, { timeout: 30_000 }).toBeGreaterThan(0);
+    expect((await world.muster(["ls"])).code).toBe(0);
+    await isOne();
+  });
+});
+
+test("the lock is taken on a full disk, and refused to a second one (F11)", async (context) => {
+  const disk = await smallDisk(context, 1024 * 1024);
+  const path = join(disk.path, "lock.db");
+  takeLock(path)();
+  disk.fill();
+  const release = takeLock(path);
+  expect(() => takeLock(path)).toThrow(/another muster daemon holds/);
+  release();
+});
+
+test("a ledger that has no room for what it shares with itself is told as want of space (F11)", async (context) => {
+  const disk = await smallDisk(context, 1024 * 1024);
+  const path = join(disk.path, "ledger.db");
+  await openLedger(path).close();
+  disk.fill();
+  expect(() => openLedger(path)).toThrow(/no space left/);
+  disk.free();
+  await openLedger(path).close();
 });

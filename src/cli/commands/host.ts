@@ -9,6 +9,7 @@ import { examples } from "../help.ts";
 import { done, note, oneLine, say, sayJson, table } from "../output.ts";
 import { heldBackText } from "../run-text.ts";
 import { type Told, type Unit, installUnit, lookAtUnit, removeUnit } from "../unit-file.ts";
+import { unrecordedText } from "../unrecorded.ts";
 
 export function hostCommand(root: Command): void {
   const host = root.command("host").description("look at the daemon, or end it");
@@ -54,9 +55,10 @@ async function status(json: boolean): Promise<void> {
     sayJson({ schema: 1, host });
     return;
   }
-  const { pid, version, socket, sessions, heldBack } = host;
+  const { pid, version, socket, sessions, heldBack, unrecorded } = host;
   say(`✓ muster ${version}, pid ${pid}, ${socket}`);
   if (heldBack) say(heldBackText(heldBack));
+  for (const line of unrecordedText(unrecorded)) say(line);
   if (sessions.length > 0)
     say(table(sessions.map(({ task, session, pid: of }) => [`◎ ${task}`, `pid ${of}`, session])));
 }

@@ -8,6 +8,7 @@ import { sizeText } from "../measure.ts";
 import { duration, oneLine, say, sayJson, table, tint, usd } from "../output.ts";
 import { heldBackText } from "../run-text.ts";
 import { mark, tone } from "../states.ts";
+import { unrecordedText } from "../unrecorded.ts";
 
 const shownSettled = 8;
 
@@ -19,7 +20,7 @@ export function lsCommand(root: Command): void {
     .option("--json", "print an object")
     .action(async (flags: { all?: boolean; json?: boolean }) => {
       const daemon = await connect();
-      const [runs, disk, { heldBack }] = await Promise.all([
+      const [runs, disk, { heldBack, unrecorded }] = await Promise.all([
         daemon.runs(flags.all === true ? 10_000 : 20),
         daemon.disk(),
         daemon.host(),
@@ -32,6 +33,7 @@ export function lsCommand(root: Command): void {
             : [
                 listText(runs, flags.all === true),
                 ...(heldBack ? [tint("ask", heldBackText(heldBack))] : []),
+                ...unrecordedText(unrecorded).map((line) => tint("ask", line)),
                 diskText(disk),
               ].join("\n"),
         );
