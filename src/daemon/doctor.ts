@@ -218,15 +218,23 @@ function checkLedger(home: string): { check: Check; open: ReadonlySet<AttemptId>
   const path = join(home, "ledger.db");
   if (!existsSync(path)) return { check: ok("ledger", "no ledger yet"), open: new Set() };
   try {
-    const why = findDamage(path);
-    if (why !== null)
+    const found = findDamage(path, { all: true });
+    if (found.events !== null)
       return {
-        check: bad("ledger", `${path} is damaged: ${why}; a start rebuilds it`, "muster ls"),
+        check: bad(
+          "ledger",
+          `${path} is damaged: ${found.events}; a start rebuilds it`,
+          "muster ls",
+        ),
         open: new Set(),
       };
     const { events, open } = lookAtLedger(path);
     const text = `${events} events, ${open.size} attempts open`;
     const last = readDamages(path).at(-1);
+    if (found.index !== null) {
+      const why = `an index of ${path} is damaged: ${found.index}; a start makes it anew`;
+      return { check: bad("ledger", why, "muster host stop; muster ls"), open };
+    }
     if (last === undefined) return { check: ok("ledger", text), open };
     const report = shellWord(join(last.folder, "report.txt"));
     return {

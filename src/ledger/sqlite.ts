@@ -22,6 +22,8 @@ const pageSize = 1_000;
 export interface LedgerOptions {
   /** Called once, when damage is found in an open ledger; nothing is written any more. */
   readonly onDamage?: (fault: Fault) => void;
+  /** Called where an index was damaged and is made anew; no event is touched. */
+  readonly onMended?: (why: string) => void;
 }
 
 /**
@@ -29,8 +31,8 @@ export interface LedgerOptions {
  * what SQLite wrote or ends before its copy does, `version_mismatch` for a newer one, `no_space`, `unwritable`.
  */
 export function openLedger(path: string, options: LedgerOptions = {}): Ledger {
-  const why = findDamage(path);
-  if (why !== null) throw damaged(path, why);
+  const { events, index } = findDamage(path);
+  if (events !== null) throw damaged(path, events);
   const copy = openCopy(copyOf(path));
   const isEmpty = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
   if (isEmpty && copy.last > 0) throw damaged(path, `it is gone, its copy has ${copy.last} events`);
@@ -40,6 +42,7 @@ export function openLedger(path: string, options: LedgerOptions = {}): Ledger {
       db.exec(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON",
       );
+      if (index !== null) db.exec("REINDEX");
       migrate(db, path);
       requireWhole(db, path, copy);
     });
@@ -47,6 +50,7 @@ export function openLedger(path: string, options: LedgerOptions = {}): Ledger {
     db.close();
     throw error;
   }
+  if (index !== null) options.onMended?.(index);
   return ledgerOn(db, path, copy, options);
 }
 

@@ -27,7 +27,7 @@ import {
   readDamages,
   rebuildLedger,
 } from "../../ledger/rebuild.ts";
-import { openLedger } from "../../ledger/sqlite.ts";
+import { type LedgerOptions, openLedger } from "../../ledger/sqlite.ts";
 import { sweepSession } from "../../process/end.ts";
 import { sessionIn } from "../../process/tagged.ts";
 import { type Trace, readKnown, readTraces, unrecorded } from "./evidence.ts";
@@ -56,6 +56,11 @@ export function ledgerPath(home: string): string {
   return join(home, "ledger.db");
 }
 
+/** Read by the next command. */
+function notePath(home: string): string {
+  return join(home, "daemon.note");
+}
+
 /** Left by a daemon that met damage while it ran: the next start looks at every row. */
 function suspectPath(home: string): string {
   return join(home, "ledger.suspect");
@@ -70,20 +75,33 @@ export function openSound({ home, log, fail }: SoundOptions): Ledger {
     setTimeout(() => fail(fault), endMs);
   };
   finishRebuild(path);
-  const suspected = existsSync(suspectPath(home)) ? findDamage(path, { all: true }) : null;
+  const suspected = existsSync(suspectPath(home)) ? findDamage(path, { all: true }).events : null;
   if (suspected !== null) setAside(path, suspected, log);
-  const ledger = openOrRebuild(path, onDamage, log);
+  const onMended = (why: string): void => {
+    log("warn", "Made an index of the ledger anew", { why });
+    tellMended(home, why);
+  };
+  const ledger = openOrRebuild(path, { onDamage, onMended }, log);
   rmSync(suspectPath(home), { force: true });
   return ledger;
 }
 
-function openOrRebuild(path: string, onDamage: (fault: Fault) => void, log: Log): Ledger {
+function tellMended(home: string, why: string): void {
+  const said = `an index of the ledger was damaged (${why}) and is made anew: no event is lost`;
   try {
-    return openLedger(path, { onDamage });
+    appendFileSync(notePath(home), `${said}\n`, { mode: 0o600 });
+  } catch {
+    // A full disk must not keep the daemon from its start for the sake of a note.
+  }
+}
+
+function openOrRebuild(path: string, options: LedgerOptions, log: Log): Ledger {
+  try {
+    return openLedger(path, options);
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== "damaged") throw error;
     setAside(path, whyOf(error, path), log);
-    return openLedger(path, { onDamage });
+    return openLedger(path, options);
   }
 }
 
@@ -226,7 +244,7 @@ async function report(
     ...(stranded.length === 0 ? [] : [`${count(stranded.length, "attempt")} of unknown runs`]),
   ];
   // Read by the next command; a note that is still there stays.
-  appendFileSync(join(host.home, "daemon.note"), `${said.join(", ")}; cat ${shellWord(path)}\n`, {
+  appendFileSync(notePath(host.home), `${said.join(", ")}; cat ${shellWord(path)}\n`, {
     mode: 0o600,
   });
   host.log("warn", "Wrote a report of a damaged ledger", { path });

@@ -12,12 +12,13 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, expect, test } from "vitest";
 import type { Event, EventBody } from "../../../src/core/events.ts";
 import { Fault } from "../../../src/core/fault.ts";
 import type { Ledger } from "../../../src/core/ports.ts";
+import { openSound } from "../../../src/daemon/damage/damage.ts";
 import { findDamage } from "../../../src/ledger/check.ts";
 import { copyOf } from "../../../src/ledger/copy.ts";
 import {
@@ -115,7 +116,7 @@ test.for(damages)(
     expect(await eventsOf(ledger)).toEqual(events);
     await ledger.append(many, [remembered(many)], 1);
     await ledger.close();
-    expect(findDamage(path, { all: true })).toBeNull();
+    expect(findDamage(path, { all: true })).toEqual({ events: null, index: null });
   },
 );
 
@@ -192,8 +193,8 @@ test("a letter that changed inside an event is found when it is read, and nothin
   expect(told.map(({ message }) => message)).toEqual([
     `${path} is damaged: event 2001 is not what was written`,
   ]);
-  expect(findDamage(path)).toBeNull();
-  expect(findDamage(path, { all: true })).toContain("event 2001");
+  expect(findDamage(path).events).toBeNull();
+  expect(findDamage(path, { all: true }).events).toContain("event 2001");
   expect(rebuildLedger(path, "", 1)).toMatchObject({ kept: many, fromCopy: many - 2_000 });
 });
 
@@ -291,4 +292,72 @@ test("a ledger from before rows had checksums is read, gets a copy, and is rebui
   await old.close();
   rmSync(path);
   expect(rebuilt(path)).toMatchObject({ kept: 300, fromCopy: 300 });
+});
+
+/** Where the first cell of the first leaf page below a root page begins (sqlite.org/fileformat2.html, section 1.6). */
+function firstCell(bytes: Buffer, root: number): number {
+  const at = (root - 1) * pageBytes;
+  const isInterior = bytes[at] === 2 || bytes[at] === 5;
+  if (!isInterior) return at + bytes.readUInt16BE(at + 8);
+  return firstCell(bytes, bytes.readUInt32BE(at + bytes.readUInt16BE(at + 12)));
+}
+
+/** Changes the last letter of the run in the first cell of a table or index. */
+function renameRun(path: string, name: string): void {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const sql = "SELECT rootpage FROM sqlite_master WHERE name = ?";
+  const { rootpage } = db.prepare(sql).get(name) as { rootpage: number };
+  db.close();
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf("run_a", firstCell(bytes, rootpage));
+  bytes.write("b", at + 4);
+  writeFileSync(path, bytes);
+}
+
+async function countOf(ledger: Ledger): Promise<number> {
+  let count = 0;
+  for await (const _ of ledger.read(0, { run: "run_a" })) count++;
+  return count;
+}
+
+test("one byte that is changed in an index is found at the start, and the index made anew of the events (F16)", async (context) => {
+  const { path, events } = await closedLedger(context);
+  renameRun(path, "events_by_run");
+  expect(findDamage(path)).toMatchObject({
+    events: null,
+    index: expect.stringContaining("events_by_run"),
+  });
+  const mended: string[] = [];
+  const ledger = openLedger(path, { onMended: (why) => mended.push(why) });
+  expect(mended).toHaveLength(1);
+  expect(await countOf(ledger)).toBe(many);
+  expect(await eventsOf(ledger)).toEqual(events);
+  await ledger.close();
+  expect(findDamage(path, { all: true })).toEqual({ events: null, index: null });
+});
+
+test("a daemon tells of an index that it made anew (F16)", async (context) => {
+  const { path } = await closedLedger(context);
+  renameRun(path, "events_by_run");
+  const home = dirname(path);
+  const fail = (error: unknown): never => {
+    throw error;
+  };
+  const said: string[] = [];
+  await openSound({ home, log: (_level, message) => said.push(message), fail }).close();
+  expect(said).toEqual(["Made an index of the ledger anew"]);
+  expect(readFileSync(join(home, "daemon.note"), "utf8")).toMatch(/made anew: no event is lost\n$/);
+  await openSound({ home, log: (_level, message) => said.push(message), fail }).close();
+  expect(said).toHaveLength(1);
+});
+
+test("a row that stands under another run than its own is damage, however its index would be made anew (F16)", async (context) => {
+  const { path, events } = await closedLedger(context);
+  renameRun(path, "events");
+  expect(() => openLedger(path)).toThrow(/another run than its own/);
+  expect(rebuildLedger(path, "told above", 1).kept).toBe(many);
+  const ledger = openLedger(path);
+  expect(await countOf(ledger)).toBe(many);
+  expect(await eventsOf(ledger)).toEqual(events);
+  await ledger.close();
 });
