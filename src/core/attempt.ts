@@ -220,6 +220,8 @@ export interface Attempt {
   /** The commit it started from, also after its worktree is gone. */
   readonly base: Sha | null;
   readonly mail: readonly Message[];
+  /** How its process ended in the middle of a round, until its session is told; null where there is nothing to tell. */
+  readonly cutOff: string | null;
   readonly asks: readonly Ask[];
   /** Questions of muster's own so far; the next one's id ends in the next number. */
   readonly questions: number;

@@ -112,6 +112,15 @@ export function isLive(process: Process): process is Extract<Process, { is: "sta
   return process.is === "starting" || process.is === "live";
 }
 
+/** How the reason of an end for silence begins. */
+export const stalled = "stalled:";
+
+/** What is known of the silence that a process is ended for; null where it is not ended for one. */
+export function stalledSince(process: Process): string | null {
+  if (process.is !== "ending" || !process.why.startsWith(stalled)) return null;
+  return process.why.slice(stalled.length);
+}
+
 /** USD spent by a run, or by one plan of it, over all attempts, open and past. */
 export function spent(state: State, run: Run, plan?: string): number {
   let usd = 0;

@@ -101,6 +101,11 @@ export function continueText(why: string): string {
   ].join(" ");
 }
 
+/** Behind a message that is said again since a process ended: whether the session has worked on it before, nobody knows. */
+export function cutOffText(why: string): string {
+  return `The session was interrupted before (${why}). The files on disk are as they were left; the last command may not have finished.`;
+}
+
 /** The answer to a question whose process is gone; what was allowed under a rule is remembered and not asked again. */
 export function answeredText({ kind, tool, text }: Ask, answer: Answer): string {
   const about = `The session was restarted while its question waited (${tool}: ${text}).`;

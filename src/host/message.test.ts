@@ -86,3 +86,27 @@ it("says what comes next where a message could not be said", async () => {
   await said;
   expect(heard).toEqual(["and the docs"]);
 });
+
+it("says behind the last word that is said again how the process ended that may have heard it", async () => {
+  const d = drive();
+  const w = walk(d);
+  d.command(startOf([taskSpec("a")]));
+  w.work("a");
+  d.command({ type: "tell", run: runId, task: "a", text: "and the docs" });
+  w.save("a");
+  w.exit("a", "exited 137, in the middle of npm run migrate");
+  d.tick(60_000);
+  w.start("a");
+  const home = mkdtempSync(join(tmpdir(), "muster-message-"));
+  homes.push(home);
+  const speak = speaker(hostIn(home));
+  const heard: string[] = [];
+  for (const effect of d.due())
+    if (effect.do === "send") await speak(effect, async (text) => void heard.push(text));
+  expect(heard).toEqual([
+    d.attempt("a").mail[0]?.text,
+    expect.stringMatching(
+      /^and the docs\n\n.*\(exited 137, in the middle of npm run migrate\).*\n\nLook at `git status`/s,
+    ),
+  ]);
+});

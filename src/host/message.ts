@@ -1,6 +1,6 @@
 /** A message as its session hears it: the core's words, with what only this host knows of folders, files and commits. */
 import type { Effect } from "../core/effects.ts";
-import { briefingText, promptText } from "../core/texts.ts";
+import { briefingText, cutOffText, promptText } from "../core/texts.ts";
 import { beginsAnew } from "./anew.ts";
 import type { Host } from "./context.ts";
 import { groundText } from "./ground.ts";
@@ -34,10 +34,14 @@ async function wholeText(host: Host, effect: Send): Promise<string> {
   const { att, attempt, message, spec } = effect;
   const { kind, text } = message;
   const isAnew = await beginsAnew(host, effect);
-  if (kind === "prompt") return `${text}${handedOverText(host, att)}`;
-  if (!isAnew && kind !== "continue") return text;
+  const cutOff = attempt.mail.at(-1)?.uuid === message.uuid ? attempt.cutOff : null;
+  const isPrompt = kind === "prompt";
+  const whole = isPrompt ? `${text}${handedOverText(host, att)}` : text;
+  const said = cutOff === null ? whole : `${whole}\n\n${cutOffText(cutOff)}`;
+  const needsGround = kind === "continue" || cutOff !== null;
+  if ((isPrompt || !isAnew) && !needsGround) return said;
   const ground = await groundText(host, effect);
-  if (!isAnew) return `${text}\n\n${ground}`;
+  if (isPrompt || !isAnew) return `${said}\n\n${ground}`;
   const task = `${promptText(spec)}${handedOverText(host, att)}`;
-  return briefingText(task, attempt.handover?.text ?? null, ground, text);
+  return briefingText(task, attempt.handover?.text ?? null, ground, said);
 }

@@ -179,6 +179,55 @@ describe("a session's exit", () => {
     expect(d.effect("a", "session")).toMatchObject({ n: 2, key: "session:att_a_1:2" });
   });
 
+  it("in the middle of a round is told once to the session that goes on, until the model has heard of it", () => {
+    const { d, w } = working();
+    const why = "exited 137, in the middle of npm run migrate";
+    w.exit("a", why);
+    expect(d.attempt("a").cutOff).toBe(why);
+    d.tick(60_000);
+    w.save("a");
+    d.see("a", { saw: "session_failed_to_start", n: 2, why: "no fork", credentials: false });
+    d.tick(60_000);
+    w.start("a");
+    w.take("a");
+    w.endRound("a", "void");
+    expect(d.attempt("a").mail).toMatchObject([
+      { kind: "continue", text: expect.stringContaining(`interrupted (${why}) and goes on`) },
+    ]);
+    expect(d.attempt("a").cutOff).toBeNull();
+    w.take("a");
+    w.endRound("a", "void");
+    expect(d.attempt("a").mail[0]?.text).toContain("its last message was already known");
+  });
+
+  it("is told beside what else ended the round, and no more after a turn of the model", () => {
+    const { d, w } = working();
+    const crash = (): void => {
+      w.exit("a", "exited 137");
+      d.tick(60_000);
+      w.start("a");
+      w.take("a");
+    };
+    crash();
+    d.see("a", { saw: "used", turns: 0, usd: 0, offset: 3_000 });
+    w.endRound("a", { is: "interrupted" });
+    expect(d.attempt("a").mail[0]?.text).toContain("(exited 137, then it was interrupted)");
+    w.take("a");
+    crash();
+    d.see("a", { saw: "used", turns: 1, usd: 0, offset: 6_000 });
+    w.endRound("a", { is: "interrupted" });
+    expect(d.attempt("a").mail[0]?.text).toContain("(it was interrupted)");
+  });
+
+  it("for silence is told as that", () => {
+    const { d, w } = working();
+    d.see("a", { saw: "stalled", silentMs: 100_000, during: "tool" });
+    w.exit("a", "exited 143, in the middle of make");
+    expect(d.attempt("a").cutOff).toBe(
+      "silent for 100 s during tool, then exited 143, in the middle of make",
+    );
+  });
+
   it("four times in a row fails the task", () => {
     const { d, w } = working();
     for (let i = 0; i < 3; i++) {

@@ -4,7 +4,7 @@ import { closeBreakers, openBreaker } from "./breaker.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed, RoundFailure } from "../inputs.ts";
-import { handoverAsked, unsent, waitsForAnswer } from "../queries.ts";
+import { handoverAsked, stalled, stalledSince, unsent, waitsForAnswer } from "../queries.ts";
 import type { ParkReason, Process } from "../attempt.ts";
 import { continueText } from "../texts.ts";
 
@@ -19,9 +19,6 @@ const maxBackoffMs = 15 * 60_000;
 const memoryMs = 10_000;
 /** A longer wait is not spread any wider. */
 const maxJitteredMs = 2 * 60_000;
-
-/** How the reason of an end for silence begins. */
-const stalled = "stalled:";
 
 type Saw<K extends Observed["saw"]> = Extract<Observed, { saw: K }>;
 
@@ -44,10 +41,18 @@ export function decideRoundEnd(d: Decision, att: AttemptId, seen: Saw<"round_end
   closeAsks(d, att, was.process, failure);
   if (d.attempt(att).phase.at !== "settling" || failure === null) return;
   if (failure === "void") {
-    queueMessage(d, att, "continue", continueText("its last message was already known"));
+    queueContinue(d, att, null);
     return;
   }
   onFailure(d, att, failure);
+}
+
+/** Has the session go on, with all that it was not told of yet: how its process ended, and `why` it is spoken to. */
+function queueContinue(d: Decision, att: AttemptId, why: string | null): void {
+  const { cutOff } = d.attempt(att);
+  const whole = [cutOff, why].filter((part) => part !== null).join(", then ");
+  const told = whole === "" ? "its last message was already known" : whole;
+  queueMessage(d, att, "continue", continueText(told));
 }
 
 /** What it wrote is where a new session begins; without a word it goes on itself, and Claude Code compacts it. */
@@ -82,7 +87,7 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
       windDown(d, att, { is: "failed", reason: "budget_exhausted", detail: failure.is });
       return;
     case "unavailable":
-      queueMessage(d, att, "continue", continueText(failure.detail));
+      queueContinue(d, att, failure.detail);
       parkFor(
         d,
         att,
@@ -97,7 +102,7 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
       });
       return;
     case "credentials":
-      queueMessage(d, att, "continue", continueText("the credentials were refused"));
+      queueContinue(d, att, "the credentials were refused");
       // Those of its start; the run has others by now, and it goes on with them.
       if (hasOldCredential(d, att)) {
         endSession(d, att, "credentials", false);
@@ -114,7 +119,7 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
       const silent = stalledSince(d.attempt(att).process);
       if (silent !== null) recover(d, att, "stalled", silent);
       else if (waitsForAnswer(d.attempt(att))) waitForAnswer(d, att);
-      else queueMessage(d, att, "continue", continueText("it was interrupted"));
+      else queueContinue(d, att, "it was interrupted");
       return;
     }
     case "agent":
@@ -144,7 +149,7 @@ function recover(
   const attempt = d.attempt(att);
   if (attempt.recoveries < maxRecoveries) {
     if (waitsForAnswer(attempt)) waitForAnswer(d, att);
-    else if (!unsent(attempt)) queueMessage(d, att, "continue", continueText(detail));
+    else if (!unsent(attempt)) queueContinue(d, att, detail);
     parkFor(d, att, park, detail);
     return;
   }
@@ -188,12 +193,6 @@ export function decideStall(d: Decision, att: AttemptId, seen: Saw<"stalled">): 
       `${stalled}silent for ${Math.round(seen.silentMs / 1000)} s during ${seen.during}`,
       true,
     );
-}
-
-/** What is known of the silence that a process is ended for; null where it is not ended for one. */
-function stalledSince(process: Process): string | null {
-  if (process.is !== "ending" || !process.why.startsWith(stalled)) return null;
-  return process.why.slice(stalled.length);
 }
 
 function isOfMemory(seen: Saw<"session_exited" | "session_failed_to_start">): boolean {

@@ -49,6 +49,7 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     branch: null,
     base: null,
     mail: [],
+    cutOff: null,
     asks: [],
     questions: 0,
     usage: { turns: 0, usd: 0 },
@@ -168,6 +169,8 @@ function nextProof(a: Attempt, event: Proof, at: number): Attempt {
         ...a,
         usage: add(a, event),
         context: event.context ?? a.context,
+        // What the model answers to has told it; of a process that is gone this is old.
+        cutOff: event.turns > 0 && a.process.is !== "none" ? null : a.cutOff,
         offset: Math.max(a.offset, event.offset),
       };
     case "attempt.reverify":

@@ -1,7 +1,7 @@
 /** Rounds in evolve: messages, questions, the session's process, and how the attempt's clock runs. */
 import type { AttemptEvent } from "../events.ts";
 import type { Ask, Attempt, Message, MessageKind, Phase, Process } from "../attempt.ts";
-import { handoverAsked } from "../queries.ts";
+import { handoverAsked, stalledSince } from "../queries.ts";
 import { evolveQueue } from "./queue.ts";
 
 export type RoundOrLater = Extract<
@@ -23,24 +23,8 @@ export type RoundOrLater = Extract<
 /** The attempt after an event of its round or session, or of what follows one. */
 export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attempt {
   switch (event.type) {
-    case "message.queued": {
-      const message: Message = {
-        uuid: event.uuid,
-        kind: event.kind,
-        text: event.text,
-        taken: false,
-      };
-      const stays = steers(a.phase, event.kind);
-      return {
-        ...a,
-        mail: [...a.mail, message],
-        seedUsed: a.seedUsed + 1,
-        slot: a.slot && stays,
-        phase: stays ? joined(a.phase) : idle(a.phase),
-        fixes: a.fixes + (event.kind === "fix" ? 1 : 0),
-        reminders: a.reminders + (event.kind === "commit" ? 1 : 0),
-      };
-    }
+    case "message.queued":
+      return queued(a, event);
     case "message.taken":
       return {
         ...a,
@@ -68,6 +52,7 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
         // Asked once: what is left of its room is known after the next round.
         context: handoverAsked(a)?.taken === true ? 0 : a.context,
         mail,
+        cutOff: completed ? null : a.cutOff,
         phase: roundEnded(a, completed && mail.length > 0),
       };
     }
@@ -86,10 +71,28 @@ export function evolveRound(a: Attempt, event: RoundOrLater, at: number): Attemp
     case "session.end_requested":
       return { ...a, process: ending(a.process, event) };
     case "session.exited":
-      return exited(a, at);
+      return exited(a, event.why, at);
     default:
       return evolveAsk(a, event, at);
   }
+}
+
+function queued(
+  a: Attempt,
+  { uuid, kind, text }: RoundOrLater & { type: "message.queued" },
+): Attempt {
+  const stays = steers(a.phase, kind);
+  return {
+    ...a,
+    mail: [...a.mail, { uuid, kind, text, taken: false }],
+    // To go on is to be told.
+    cutOff: kind === "continue" ? null : a.cutOff,
+    seedUsed: a.seedUsed + 1,
+    slot: a.slot && stays,
+    phase: stays ? joined(a.phase) : idle(a.phase),
+    fixes: a.fixes + (kind === "fix" ? 1 : 0),
+    reminders: a.reminders + (kind === "commit" ? 1 : 0),
+  };
 }
 
 type AskOrLater = Exclude<
@@ -184,13 +187,17 @@ function ending(process: Process, event: { n: number; interrupt: boolean; why: s
 }
 
 /** Undelivered messages go back to the queue: the next start sends them again under their uuids. */
-function exited(a: Attempt, at: number): Attempt {
+function exited(a: Attempt, why: string, at: number): Attempt {
+  const silent = stalledSince(a.process);
+  const isCutOff = a.phase.at === "working" && a.mail.some(({ taken }) => taken);
   return {
     ...a,
     process: { is: "none" },
     slot: a.phase.at === "working" ? false : a.slot,
     workedMs: worked(a, at),
     mail: a.mail.map((m) => ({ ...m, taken: false })),
+    // An end before anything was heard is no news beside the one before it.
+    cutOff: isCutOff ? (silent === null ? why : `${silent}, then ${why}`) : a.cutOff,
     phase: a.phase.at === "working" ? idle(a.phase) : a.phase,
   };
 }
