@@ -1,4 +1,5 @@
 /** The session effect: start n of an attempt, live and followed until it exits, and everything that is said to it meanwhile. */
+import type { Attempt } from "../core/attempt.ts";
 import type { Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
 import type { AttemptId } from "../core/ids.ts";
@@ -15,7 +16,7 @@ import { speaker } from "./message.ts";
 import { sessionEnvironment } from "./session-environment.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
-import { watchStalls } from "./stall.ts";
+import { type StallWatch, watchStalls } from "./stall.ts";
 import { launchMade, prepareLaunch, wasMade } from "./launch.ts";
 import { WorktreeGone } from "./worktree.ts";
 
@@ -47,6 +48,7 @@ interface Entry {
   readonly session: string;
   readonly task: string;
   readonly handle: Live;
+  readonly stalls: StallWatch;
 }
 
 /** Sessions that are up, those on their way, and those of them that we end. */
@@ -75,6 +77,7 @@ export function sessions(host: Host): Sessions {
       await speak(effect, async (text) => {
         const entry = await entryOf(att);
         try {
+          entry?.stalls.said(message.uuid, performance.now());
           await entry?.handle.send({ uuid: message.uuid, text });
         } catch (error) {
           // A session that can't be talked to is of no use: its exit puts the message back into the queue.
@@ -88,6 +91,7 @@ export function sessions(host: Host): Sessions {
       const entry = await entryOf(att);
       if (entry === undefined) return;
       await entry.handle.answer(ask, answer, input);
+      entry.stalls.answered(ask, performance.now());
       host.report(att, key, { saw: "answer_taken", ask });
     },
     async end({ att, interrupt }) {
@@ -129,6 +133,8 @@ async function keepLive(
   let tool: string | null = null;
   const onEvent = (event: AgentEvent): void => {
     stalls.saw(event, performance.now());
+    if (event.is === "asked" && event.offset <= already && !isOpen(attempt, event.ask))
+      stalls.answered(event.ask, performance.now());
     if (event.is === "used_tool") tool = event.text;
     else if (event.is === "tool_done" || event.is === "round_ended") tool = null;
     if (event.is !== "exited" && event.offset <= already) return;
@@ -140,7 +146,7 @@ async function keepLive(
     } else if (observed !== undefined) report(observed);
     if (event.is === "exited") exited.resolve();
   };
-  const entry = startSession(host, effect, onEvent);
+  const entry = startSession(host, effect, onEvent, stalls);
   starting.set(att, entry);
   try {
     const up = await entry;
@@ -165,10 +171,16 @@ async function keepLive(
   }
 }
 
+/** False for a question that was answered and closed before this daemon began to follow. */
+function isOpen({ asks }: Attempt, id: string): boolean {
+  return asks.some((ask) => ask.id === id);
+}
+
 async function startSession(
   host: Host,
   effect: SessionEffect,
   onEvent: (event: AgentEvent) => void,
+  stalls: StallWatch,
 ): Promise<Entry> {
   const { attempt } = effect;
   const runner = host.runners[attempt.runner];
@@ -181,6 +193,7 @@ async function startSession(
       );
   return {
     handle,
+    stalls,
     pid: handle.pid,
     session: attempt.session,
     task: `${attempt.run}/${attempt.task}`,

@@ -51,3 +51,56 @@ test("a wait for a person, an idle session and an announced back-off are no sile
   expect(told([taken, retrying], 5_000)).toBeUndefined();
   expect(told([taken, retrying], 5_301)).toMatchObject({ silentMs: 300 });
 });
+
+const asked = (ask: string): AgentEvent => ({
+  ...{ ...at, is: "asked", ask, kind: "permission", tool: "Bash" },
+  ...{ text: "make", input: {}, rule: null },
+});
+const uuid = (n: number) => `${n}0000000-0000-4000-a000-000000000000` as const;
+
+test("a session that does not go on from an answer is silent, once nobody is asked any more (F23)", () => {
+  const watch = watchStalls(limits, 0);
+  for (const event of [taken, state("requires_action"), asked("q"), asked("r")])
+    watch.saw(event, 1);
+  watch.answered("q", 1_000);
+  expect(watch.look(100_000)).toBeUndefined();
+  watch.answered("r", 2_000);
+  expect(watch.look(2_299)).toBeUndefined();
+  expect(watch.look(2_300)).toEqual({ silentMs: 300, during: "model" });
+});
+
+test("an answer to what the session took back does not end the wait for another one (F23)", () => {
+  const watch = watchStalls(limits, 0);
+  for (const event of [taken, state("requires_action"), asked("q"), asked("r")])
+    watch.saw(event, 1);
+  watch.saw({ ...at, is: "ask_withdrawn", ask: "q" }, 2);
+  watch.answered("q", 3);
+  expect(watch.look(100_000)).toBeUndefined();
+});
+
+test("a live session that does not hear its next message is silent from when it was said (F23)", () => {
+  const watch = watchStalls(limits, 0);
+  for (const event of [taken, over, state("idle")]) watch.saw(event, 1);
+  watch.said(uuid(2), 50_000);
+  expect(watch.look(50_299)).toBeUndefined();
+  expect(watch.look(50_300)).toEqual({ silentMs: 300, during: "model" });
+  watch.saw({ ...at, is: "taken", uuid: uuid(2) }, 50_400);
+  watch.saw(state("idle"), 50_500);
+  expect(watch.look(100_000)).toBeUndefined();
+});
+
+test("a word that was said into a round and not heard in it is waited for behind it (F23)", () => {
+  const watch = watchStalls(limits, 0);
+  watch.saw(taken, 0);
+  watch.said(uuid(2), 100);
+  for (const event of [over, state("idle")]) watch.saw(event, 200);
+  expect(watch.look(500)).toMatchObject({ silentMs: 300, during: "model" });
+});
+
+test("a word into a round is no sign of life of its session (F23)", () => {
+  const watch = watchStalls(limits, 0);
+  watch.saw(taken, 0);
+  watch.saw(tool, 0);
+  watch.said(uuid(2), 90);
+  expect(watch.look(100)).toEqual({ silentMs: 100, during: "tool" });
+});

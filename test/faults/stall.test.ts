@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { Event } from "../../src/core/events.ts";
+import type { Command } from "../../src/core/inputs.ts";
 import { type RunId, attemptId } from "../../src/core/ids.ts";
 import { engine } from "../../src/daemon/engine.ts";
 import { noBoundary } from "../../src/host/boundary.ts";
@@ -24,8 +25,14 @@ import { makeRunner } from "../../src/testing/runner/place.ts";
 const run: RunId = `run_s${process.pid}`;
 const stall: StallLimits = { startMs: 20_000, modelMs: 500, toolMs: 500 };
 
+type Meddle = (event: Event, command: (command: Command) => void) => void;
+
 /** Runs a task of these steps to its end and returns what happened. */
-async function runThrough(steps: Steps, later: Steps): Promise<readonly Event[]> {
+async function runThrough(
+  steps: Steps,
+  later: Steps,
+  { meddle = () => {}, allow = "Bash" }: { meddle?: Meddle; allow?: string } = {},
+): Promise<readonly Event[]> {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "muster-stall-")));
   onTestFinished(() =>
     rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }),
@@ -82,6 +89,7 @@ async function runThrough(steps: Steps, later: Steps): Promise<readonly Event[]>
   const settled = new Promise<void>((resolve) => {
     ledger.subscribe((added) => {
       events.push(...added);
+      for (const event of added) meddle(event, (command) => void core.command(command));
       if (added.some(({ type }) => type === "run.settled")) resolve();
     });
   });
@@ -90,14 +98,14 @@ async function runThrough(steps: Steps, later: Steps): Promise<readonly Event[]>
     await sweep(`MUSTER_ATTEMPT=${attemptId(run, 1)}`);
   });
   await core.start();
-  const goOn = [{ match: /goes on now/, steps: later }];
+  const goOn = [{ match: /goes on now|and the docs/, steps: later }];
   const spec = taskSpec("a", {
     project: join(repo, ".git"),
     root: repo,
     prompt: prompt("Go.", steps, goOn),
     gate: [],
     model: "claude-opus-5-5",
-    permissions: { allow: ["Bash"], ask: [], deny: [] },
+    permissions: { allow: [allow], ask: [], deny: [] },
   });
   await core.command(startOf([spec], { run }));
   await settled;
@@ -124,4 +132,45 @@ test.each<[string, Steps]>([
     expect(events.filter(({ type }) => type === "task.landed")).toHaveLength(1);
   },
   60_000,
+);
+
+/** Stops the process of the session, at the first event that fits, and then has a person say `command`. */
+function freezeAt(fits: (event: Event) => boolean, command: Command): Meddle {
+  let pid: number | null = 0;
+  return (event, say) => {
+    if (event.type === "session.started" && pid === 0) pid = event.pid;
+    if (pid === null || pid === 0 || !fits(event)) return;
+    process.kill(pid, "SIGSTOP");
+    pid = null;
+    say(command);
+  };
+}
+
+const to = { run, task: "a" } as const;
+
+test.each<[string, Steps, Meddle]>([
+  [
+    "behind an answered question",
+    [bash("make"), say("Never.")],
+    freezeAt(({ type }) => type === "ask.opened", {
+      ...{ ...to, type: "answer", ask: null, answer: { is: "allow" } },
+    }),
+  ],
+  [
+    "before its second round",
+    [say("Done.")],
+    freezeAt(({ type }) => type === "round.ended", { ...to, type: "tell", text: "and the docs" }),
+  ],
+])(
+  "a session that freezes %s is ended, resumed under its id, and lands (F23)",
+  async (_, steps, meddle) => {
+    const events = await runThrough(steps, rest, { meddle, allow: "Bash(git *)" });
+    expect(events.find(({ type }) => type === "session.end_requested")).toMatchObject({
+      why: expect.stringContaining("during model"),
+    });
+    const starts = events.filter((event) => event.type === "session.planned");
+    expect(starts.map(({ resume }) => resume)).toEqual([false, true]);
+    expect(events.filter(({ type }) => type === "task.landed")).toHaveLength(1);
+  },
+  90_000,
 );
