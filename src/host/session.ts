@@ -10,6 +10,7 @@ import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
 import { person } from "../git/merge.ts";
 import { sweepSession } from "../process/end.ts";
 import { sessionIn } from "../process/tagged.ts";
+import { datedEnds } from "./busy.ts";
 import { type Host, openProject } from "./context.ts";
 import { diskOf, wholeExit } from "./exit.ts";
 import { speaker } from "./message.ts";
@@ -131,14 +132,16 @@ async function keepLive(
   // What was folded into events before a crash is not told again.
   const already = attempt.offset;
   let tool: string | null = null;
+  const dated = datedEnds(host.now);
   const onEvent = (event: AgentEvent): void => {
     stalls.saw(event, performance.now());
+    const told = dated(event);
     if (event.is === "asked" && event.offset <= already && !isOpen(attempt, event.ask))
       stalls.answered(event.ask, performance.now());
     if (event.is === "used_tool") tool = event.text;
     else if (event.is === "tool_done" || event.is === "round_ended") tool = null;
     if (event.is !== "exited" && event.offset <= already) return;
-    const observed = observe(event, n);
+    const observed = observe(told, n);
     if (observed?.saw === "session_exited") {
       const up = live.get(att);
       const isOurs = up !== undefined && ended.has(up);

@@ -39,6 +39,33 @@ test("a used-up rate limit parks the task until it is reset, and the task goes o
   expect(await world.git("ls-files", "half.md")).toBe("half.md");
 });
 
+/** How long the first park of a run is to take, in ms. */
+async function firstParkMs(run: string): Promise<number> {
+  const [parked] = await world
+    .events(run, ({ type }) => type === "attempt.parked")
+    .then((all) =>
+      all.flatMap((event) =>
+        event.type === "attempt.parked" ? [(event.park.until ?? 0) - event.at] : [],
+      ),
+    );
+  return parked ?? 0;
+}
+
+test("a wait that the API asks a key to make parks the task for as long (F18, F20)", async () => {
+  world = await openWorld();
+  const failure = { status: 529, headers: { "retry-after": "5" }, times: 3 };
+  const run = await world.start(world.plan([{ id: "a", prompt: fails(failure) }]));
+  expect(await firstParkMs(run)).toBeGreaterThanOrEqual(5_000);
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+});
+
+test("a wait that is too long for the real binary to pass on parks the task for a minute at least (F19)", async () => {
+  world = await openWorld({ real: true });
+  const failure = { status: 429, headers: { "retry-after": "3600" }, times: 1 };
+  const run = await world.start(world.plan([{ id: "a", prompt: fails(failure) }]));
+  expect(await firstParkMs(run)).toBeGreaterThanOrEqual(60_000);
+});
+
 test("an overloaded model parks the task for a while, and the task goes on (F20)", async () => {
   world = await openWorld();
   const plan = world.plan([{ id: "a", prompt: fails({ status: 529, times: 3 }) }]);

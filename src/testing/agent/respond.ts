@@ -29,6 +29,8 @@ export interface ApiError {
 
 /** Bytes of system prompt and tools that the real program sends with the flags that muster gives it. */
 const promptBytes = 17_000;
+/** At a longer `retry-after` the real program gives up at once. */
+const longestRetryMs = 60_000;
 /** Without a fallback model the real program gives up on 529 after two retries. */
 const overloadedRetries = 2;
 /** The first wait between tries; the real program begins with 500 ms. */
@@ -103,7 +105,7 @@ function forever(signal: AbortSignal): Promise<never> {
 
 function retriesFor(failure: FailureStep, maxRetries: number): number {
   if (!("status" in failure)) return maxRetries;
-  if (isSubscriptionLimit(failure)) return 0;
+  if (isSubscriptionLimit(failure) || retryAfterMs(failure) > longestRetryMs) return 0;
   if (failure.status === 529) return Math.min(overloadedRetries, maxRetries);
   return failure.status >= 500 || [401, 408, 409, 429].includes(failure.status) ? maxRetries : 0;
 }

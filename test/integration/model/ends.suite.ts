@@ -32,6 +32,15 @@ export function describeFailures(here: Here): void {
     expect(existsSync(join(here.place.repo, "limited.txt"))).toBe(true);
   });
 
+  test("gives up at once where it is told to wait for more than a minute, and does not say for how long", async () => {
+    const session = startSession(here.place);
+    const headers = { "retry-after": "61" };
+    session.say(prompt("Go.", [{ status: 429, headers, times: 1 }, say("never")]));
+    expect(await session.next(isResult)).toMatchObject({ is_error: true, api_error_status: 429 });
+    expect(outline(session)).not.toContain("api_retry");
+    expect(JSON.stringify(session.messages)).not.toMatch(/retry.?after|61 ?s/i);
+  });
+
   test("recovers from a connection that breaks in the middle, without doing anything twice", async () => {
     const session = startSession(here.place);
     const append = bash("git commit -q --allow-empty -m once");
