@@ -239,8 +239,10 @@ export interface Attempt {
   readonly fixes: number;
   readonly reminders: number;
   readonly conflicts: number;
-  /** Starts after a crash, a stall or an outage since the last good round. */
+  /** Parks for an error, a crash or memory since it was provisioned, or since the last good round. */
   readonly recoveries: number;
+  /** When it was resumed after a silence, oldest first; those of `stallWindowMs`, since a person was last asked about one. */
+  readonly stalls: readonly number[];
   /** Parks for an outage or a rate limit since the last good round. */
   readonly outages: number;
   readonly park: Park | null;

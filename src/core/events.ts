@@ -105,7 +105,12 @@ export type AttemptEvent =
       readonly worktree?: Worktree;
     } & OfAttempt)
   | ({ readonly type: "attempt.cancel_requested" } & OfAttempt)
-  | ({ readonly type: "attempt.parked"; readonly park: Park } & OfAttempt)
+  | ({
+      readonly type: "attempt.parked";
+      readonly park: Park;
+      /** For a while after a silence; it is resumed then. */
+      readonly stalled?: true;
+    } & OfAttempt)
   | ({ readonly type: "attempt.unparked" } & OfAttempt)
   | ({ readonly type: "attempt.ending"; readonly outcome: Outcome } & OfAttempt)
   | ({ readonly type: "attempt.ended"; readonly outcome: Outcome } & OfAttempt)

@@ -177,6 +177,8 @@ export type Observed =
       readonly saw: "stalled";
       readonly silentMs: number;
       readonly during: "model" | "tool" | "start";
+      /** The tool call that has not come back. */
+      readonly tool?: string;
     }
   | {
       readonly saw: "session_exited";

@@ -121,6 +121,14 @@ export function stalledSince(process: Process): string | null {
   return process.why.slice(stalled.length);
 }
 
+/** Resumes after a silence are counted for so long: four of them at the longest limit, of six minutes, take half of it. */
+export const stallWindowMs = 60 * 60_000;
+
+/** When it was resumed after a silence, of those that count at `now`. */
+export function stallsWithin({ stalls }: Pick<Attempt, "stalls">, now: number): readonly number[] {
+  return stalls.filter((at) => now - at < stallWindowMs);
+}
+
 /** USD spent by a run, or by one plan of it, over all attempts, open and past. */
 export function spent(state: State, run: Run, plan?: string): number {
   let usd = 0;

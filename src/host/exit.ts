@@ -29,7 +29,7 @@ export function wholeExit(
   { tool, pid, isOurs }: Circumstances,
 ): Exited {
   const exit = isOurs ? exited : withMemory(host, exited, pid);
-  const within = tool === null ? "" : `, in the middle of ${cut(tool)}`;
+  const within = tool === null ? "" : `, in the middle of ${cutTool(tool)}`;
   return { ...exit, why: `${exit.why}${within}`, ...diskOf(host, attempt) };
 }
 
@@ -47,7 +47,7 @@ function withMemory(host: Host, exited: Exited, pid: number | undefined): Exited
 }
 
 /** A tool call may be a whole script; its beginning tells which it was. */
-function cut(tool: string): string {
+export function cutTool(tool: string): string {
   const line = oneLine(tool);
   return line.length > maxToolChars ? `${beginning(line, maxToolChars)}…` : line;
 }

@@ -12,7 +12,7 @@ import { sweepSession } from "../process/end.ts";
 import { sessionIn } from "../process/tagged.ts";
 import { datedEnds } from "./busy.ts";
 import { type Host, openProject } from "./context.ts";
-import { diskOf, wholeExit } from "./exit.ts";
+import { cutTool, diskOf, wholeExit } from "./exit.ts";
 import { speaker } from "./message.ts";
 import { sessionEnvironment } from "./session-environment.ts";
 import { portsOf } from "./ports.ts";
@@ -119,6 +119,7 @@ async function keepLive(
   const { att, attempt, n } = effect;
   const report = (observed: Observed): void => host.report(att, effect.key, observed);
   const stalls = watchStalls(host.stall, performance.now());
+  let tool: string | null = null;
   let lookedAt = performance.now();
   const timer = setInterval(() => {
     const now = performance.now();
@@ -126,12 +127,11 @@ async function keepLive(
     const isLate = now - lookedAt > 2 * stallLookMs;
     lookedAt = now;
     const silence = isLate ? undefined : stalls.look(now);
-    if (silence !== undefined) report({ saw: "stalled", ...silence });
+    if (silence !== undefined) report({ saw: "stalled", ...silence, ...within(tool) });
   }, stallLookMs);
   const exited = Promise.withResolvers<void>();
   // What was folded into events before a crash is not told again.
   const already = attempt.offset;
-  let tool: string | null = null;
   const dated = datedEnds(host.now);
   const onEvent = (event: AgentEvent): void => {
     stalls.saw(event, performance.now());
@@ -172,6 +172,11 @@ async function keepLive(
     starting.delete(att);
     live.delete(att);
   }
+}
+
+/** The tool call that a silent session is in. */
+function within(tool: string | null): { readonly tool?: string } {
+  return tool === null ? {} : { tool: cutTool(tool) };
 }
 
 /** False for a question that was answered and closed before this daemon began to follow. */

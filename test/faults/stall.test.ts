@@ -114,15 +114,15 @@ async function runThrough(
 
 const rest = [write("a.txt", "a\n"), commit("Add a"), say("Done.")];
 
-test.each<[string, Steps]>([
-  ["model", [{ hang: "stream" }, say("That took long.")]],
-  ["tool", [bash("sleep 1000"), say("That took long.")]],
+test.each<[string, string, Steps]>([
+  ["model", "during model", [{ hang: "stream" }, say("That took long.")]],
+  ["tool", "during tool, in Bash: sleep 1000", [bash("sleep 1000"), say("That took long.")]],
 ])(
   "a session whose %s goes silent is ended, resumed under its id, and lands (F23)",
-  async (during, steps) => {
+  async (_, silence, steps) => {
     const events = await runThrough(steps, rest);
     expect(events.find(({ type }) => type === "session.end_requested")).toMatchObject({
-      why: expect.stringContaining(`during ${during}`),
+      why: expect.stringContaining(silence),
     });
     const starts = events.filter((event) => event.type === "session.planned");
     expect(starts).toMatchObject([

@@ -221,11 +221,9 @@ describe("a session's exit", () => {
 
   it("for silence is told as that", () => {
     const { d, w } = working();
-    d.see("a", { saw: "stalled", silentMs: 100_000, during: "tool" });
+    d.see("a", { saw: "stalled", silentMs: 100_000, during: "tool", tool: "make" });
     w.exit("a", "exited 143, in the middle of make");
-    expect(d.attempt("a").cutOff).toBe(
-      "silent for 100 s during tool, then exited 143, in the middle of make",
-    );
+    expect(d.attempt("a").cutOff).toBe("silent for 100 s during tool, in make");
   });
 
   it("four times in a row fails the task", () => {
@@ -341,7 +339,7 @@ describe("silence", () => {
     }
     expect(d.attempt("a").asks[0]).toMatchObject({
       kind: "stalled",
-      text: "silent for 300 s during model; answer with what to do next, or stop the task",
+      text: "silent for 300 s during model; resumed 3 times within an hour, see muster logs run_a/a; answer with what to do next, or stop the task",
     });
     expect(d.attempt("a").phase.at).toBe("idle");
     expect(d.keys()).toEqual([]);
@@ -353,6 +351,74 @@ describe("silence", () => {
       answer: { is: "text", text: "go on" },
     });
     expect(d.attempt("a").phase.at).toBe("working");
+  });
+
+  /** Goes silent once, is ended for it, and comes back where it is resumed. */
+  function silence(d: Drive, w: Walk): void {
+    d.see("a", { ...stalled, during: "tool", tool: "npm run migrate" });
+    w.exit("a", "killed");
+    d.tick(60_000);
+    if (d.attempt("a").asks.length === 0) w.start("a");
+  }
+
+  it("is counted apart from what was tried again for other reasons, and they from it (F23)", () => {
+    const d = drive();
+    const w = walk(d);
+    d.command(startOf([taskSpec("a")]));
+    for (let i = 0; i < 2; i++) {
+      d.see("a", { saw: "provision_failed", why: "no lock", retry: true });
+      d.tick(60_000);
+    }
+    w.work("a");
+    for (let i = 0; i < 3; i++) {
+      silence(d, w);
+      w.exit("a", "segfault");
+      d.tick(60_000);
+      w.start("a");
+    }
+    expect(d.attempt("a")).toMatchObject({ asks: [], recoveries: 3, phase: { at: "working" } });
+    silence(d, w);
+    expect(d.attempt("a").asks).toMatchObject([
+      {
+        kind: "stalled",
+        text: expect.stringMatching(
+          /^silent for 300 s during tool, in npm run migrate; resumed 3 times within an hour, see muster logs run_a\/a;/,
+        ),
+      },
+    ]);
+  });
+
+  it("is resumed any number of times where no more than three come within an hour (F23)", () => {
+    const { d, w } = working({ limits: { turns: 80, minutes: 1_000, usd: 5, fixes: 2 } });
+    for (let i = 0; i < 9; i++) {
+      silence(d, w);
+      expect(d.attempt("a")).toMatchObject({ asks: [], phase: { at: "working" } });
+      d.tick(20 * 60_000);
+    }
+    expect(d.attempt("a").stalls).toHaveLength(3);
+    silence(d, w);
+    silence(d, w);
+    expect(d.attempt("a").asks).toMatchObject([{ kind: "stalled" }]);
+  });
+
+  it("is counted also over good rounds, and anew from a person's answer (F23)", () => {
+    const { d, w } = working();
+    for (let i = 0; i < 3; i++) silence(d, w);
+    w.take("a");
+    w.endRound("a");
+    d.command({ type: "tell", run: runId, task: "a", text: "and the docs" });
+    w.snapshot("a");
+    w.save("a");
+    w.take("a");
+    silence(d, w);
+    expect(d.attempt("a").asks).toMatchObject([{ kind: "stalled" }]);
+    const answer = { is: "text", text: "go on" } as const;
+    d.command({ type: "answer", run: runId, task: "a", ask: null, answer });
+    w.start("a");
+    for (let i = 0; i < 3; i++) {
+      silence(d, w);
+      expect(d.attempt("a").phase.at).toBe("working");
+    }
   });
 
   it("counts also where the round ends politely", () => {

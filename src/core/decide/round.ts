@@ -4,12 +4,22 @@ import { closeBreakers, openBreaker } from "./breaker.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed, RoundFailure } from "../inputs.ts";
-import { handoverAsked, stalled, stalledSince, unsent, waitsForAnswer } from "../queries.ts";
+import {
+  address,
+  handoverAsked,
+  stalled,
+  stalledSince,
+  stallsWithin,
+  unsent,
+  waitsForAnswer,
+} from "../queries.ts";
 import type { ParkReason, Process } from "../attempt.ts";
 import { continueText } from "../texts.ts";
 
-/** Resumes after crashes, stalls and agent errors since the last good round. */
+/** Resumes after crashes and agent errors since the last good round. */
 const maxRecoveries = 3;
+/** Resumes after silences within `stallWindowMs`. */
+const maxStalls = 3;
 /** First back-off; doubled each time. */
 const backoffMs = 2_000;
 /** A full disk is looked at this often: each look is a few events. */
@@ -117,7 +127,7 @@ function onFailure(d: Decision, att: AttemptId, failure: RoundFailure): void {
       return;
     case "interrupted": {
       const silent = stalledSince(d.attempt(att).process);
-      if (silent !== null) recover(d, att, "stalled", silent);
+      if (silent !== null) wake(d, att, silent);
       else if (waitsForAnswer(d.attempt(att))) waitForAnswer(d, att);
       else queueContinue(d, att, "it was interrupted");
       return;
@@ -138,27 +148,45 @@ function waitForAnswer(d: Decision, att: AttemptId): void {
     d.of(att, { type: "attempt.returned", why: "its question waits for a person" });
 }
 
-/** Resumes after a growing pause, at most `maxRecoveries` times; then the task fails, or asks where it only went silent. */
+/** Resumes after a growing pause, at most `maxRecoveries` times; then the task fails. */
 function recover(
   d: Decision,
   att: AttemptId,
-  reason: "agent_error" | "crashed" | "stalled",
+  reason: "agent_error" | "crashed",
   detail: string,
   park: "backoff" | "memory" = "backoff",
 ): void {
-  const attempt = d.attempt(att);
-  if (attempt.recoveries < maxRecoveries) {
-    if (waitsForAnswer(attempt)) waitForAnswer(d, att);
-    else if (!unsent(attempt)) queueContinue(d, att, detail);
-    parkFor(d, att, park, detail);
-    return;
-  }
-  if (reason !== "stalled") {
+  if (d.attempt(att).recoveries >= maxRecoveries) {
     windDown(d, att, { is: "failed", reason, detail });
     return;
   }
-  d.of(att, { type: "attempt.returned", why: detail });
-  askPerson(d, att, "stalled", `${detail}; answer with what to do next, or stop the task`, null);
+  goOn(d, att, detail);
+  parkFor(d, att, park, detail);
+}
+
+/** Resumes after a growing pause, at most `maxStalls` times within an hour; then a person is asked, with what is known of it. */
+function wake(d: Decision, att: AttemptId, silent: string): void {
+  const { run, task, ...attempt } = d.attempt(att);
+  const before = stallsWithin(attempt, d.now).length;
+  if (before < maxStalls) {
+    goOn(d, att, silent);
+    const until = afterWait(d, { leastMs: backoffMs, again: before });
+    d.of(att, {
+      type: "attempt.parked",
+      park: { reason: "backoff", detail: silent, until },
+      stalled: true,
+    });
+    return;
+  }
+  d.of(att, { type: "attempt.returned", why: silent });
+  const known = `${silent}; resumed ${before} times within an hour, see muster logs ${address(run, task)}`;
+  askPerson(d, att, "stalled", `${known}; answer with what to do next, or stop the task`, null);
+}
+
+function goOn(d: Decision, att: AttemptId, why: string): void {
+  const attempt = d.attempt(att);
+  if (waitsForAnswer(attempt)) waitForAnswer(d, att);
+  else if (!unsent(attempt)) queueContinue(d, att, why);
 }
 
 /** Parks for `afterMs`, at least the back-off of the attempt's recoveries, plus up to a quarter of jitter. */
@@ -171,28 +199,36 @@ export function parkFor(
 ): void {
   const attempt = d.attempt(att);
   const isRecovery = reason === "backoff" || reason === "memory";
-  const again = isRecovery ? attempt.recoveries : attempt.outages;
-  const grows = reason === "checkout" || reason === "disk" ? 0 : Math.min(again, 10);
-  const least = reason === "disk" ? diskMs : backoffMs;
-  const backoff = Math.min(maxBackoffMs, least * 2 ** grows);
-  const wait = Math.max(afterMs ?? 0, reason === "memory" ? memoryMs : 0, backoff);
+  const grows = reason !== "checkout" && reason !== "disk";
+  const until = afterWait(d, {
+    leastMs: reason === "disk" ? diskMs : backoffMs,
+    again: !grows ? 0 : isRecovery ? attempt.recoveries : attempt.outages,
+    afterMs: Math.max(afterMs ?? 0, reason === "memory" ? memoryMs : 0),
+  });
+  d.of(att, { type: "attempt.parked", park: { reason, detail, until } });
+}
+
+interface Wait {
+  readonly leastMs: number;
+  /** How often it waited before: the wait is doubled each time. */
+  readonly again: number;
+  readonly afterMs?: number;
+}
+
+function afterWait(d: Decision, { leastMs, again, afterMs = 0 }: Wait): number {
+  const backoff = Math.min(maxBackoffMs, leastMs * 2 ** Math.min(again, 10));
+  const wait = Math.max(afterMs, backoff);
   const share = Number.parseInt(d.fresh().slice(0, 4), 16) / 0xffff;
   const jitter = (share / 4) * Math.min(wait, maxJitteredMs);
-  d.of(att, {
-    type: "attempt.parked",
-    park: { reason, detail, until: d.now + Math.round(wait + jitter) },
-  });
+  return d.now + Math.round(wait + jitter);
 }
 
 export function decideStall(d: Decision, att: AttemptId, seen: Saw<"stalled">): void {
   const { phase, slot } = d.attempt(att);
-  if (phase.at === "working" && slot)
-    endSession(
-      d,
-      att,
-      `${stalled}silent for ${Math.round(seen.silentMs / 1000)} s during ${seen.during}`,
-      true,
-    );
+  if (phase.at !== "working" || !slot) return;
+  const within = seen.tool === undefined ? "" : `, in ${seen.tool}`;
+  const silent = `silent for ${Math.round(seen.silentMs / 1000)} s during ${seen.during}${within}`;
+  endSession(d, att, `${stalled}${silent}`, true);
 }
 
 function isOfMemory(seen: Saw<"session_exited" | "session_failed_to_start">): boolean {
@@ -234,7 +270,7 @@ export function decideExit(
     return;
   }
   const silent = stalledSince(was.process);
-  if (silent !== null) recover(d, att, "stalled", silent);
+  if (silent !== null) wake(d, att, silent);
   else if (was.process.is !== "ending")
     recover(d, att, "crashed", seen.why, isOfMemory(seen) ? "memory" : "backoff");
 }

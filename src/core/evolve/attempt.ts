@@ -3,6 +3,7 @@ import type { Edit } from "./edit.ts";
 import type { AttemptEvent } from "../events.ts";
 import { assert } from "../fault.ts";
 import type { Attempt, ParkReason, Phase } from "../attempt.ts";
+import { stallsWithin } from "../queries.ts";
 import { add, evolveRound, heard, idle, unsaved, worked } from "./round.ts";
 
 export function evolveAttempt(draft: Edit, event: AttemptEvent, at: number): void {
@@ -63,6 +64,7 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     reminders: 0,
     conflicts: 0,
     recoveries: 0,
+    stalls: [],
     outages: 0,
     park: null,
     cancelRequested: false,
@@ -92,6 +94,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         worktree: event.worktree,
         branch: event.worktree.branch,
         base: event.worktree.base,
+        recoveries: 0,
         phase: a.phase.at === "provisioning" ? { at: "idle", saved: true } : a.phase,
       };
     case "attempt.provision_failed":
@@ -111,7 +114,8 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         park: event.park,
         slot: false,
         phase: putBack(a.phase),
-        recoveries: a.recoveries + (isRecovery(event.park.reason) ? 1 : 0),
+        recoveries: a.recoveries + (isRecovery(event) ? 1 : 0),
+        stalls: event.stalled === true ? [...stallsWithin(a, at), at] : a.stalls,
         outages: a.outages + (isOutage(event.park.reason) ? 1 : 0),
       };
     case "attempt.unparked":
@@ -211,8 +215,8 @@ function nextProof(a: Attempt, event: Proof, at: number): Attempt {
   }
 }
 
-function isRecovery(reason: ParkReason): boolean {
-  return reason === "backoff" || reason === "memory";
+function isRecovery({ park, stalled }: Rest & { type: "attempt.parked" }): boolean {
+  return stalled !== true && (park.reason === "backoff" || park.reason === "memory");
 }
 
 function isOutage(reason: ParkReason): boolean {

@@ -167,6 +167,8 @@ function opened(a: Attempt, ask: Ask, offset: number | null, at: number): Attemp
   return {
     ...a,
     asks: [...a.asks, ask],
+    // Whoever answers decides anew.
+    stalls: ask.kind === "stalled" ? [] : a.stalls,
     questions: a.questions + (ask.tool === null ? 1 : 0),
     offset: offset ?? a.offset,
     workedMs: waits ? worked(a, at) : a.workedMs,
@@ -188,7 +190,6 @@ function ending(process: Process, event: { n: number; interrupt: boolean; why: s
 
 /** Undelivered messages go back to the queue: the next start sends them again under their uuids. */
 function exited(a: Attempt, why: string, at: number): Attempt {
-  const silent = stalledSince(a.process);
   const isCutOff = a.phase.at === "working" && a.mail.some(({ taken }) => taken);
   return {
     ...a,
@@ -197,7 +198,7 @@ function exited(a: Attempt, why: string, at: number): Attempt {
     workedMs: worked(a, at),
     mail: a.mail.map((m) => ({ ...m, taken: false })),
     // An end before anything was heard is no news beside the one before it.
-    cutOff: isCutOff ? (silent === null ? why : `${silent}, then ${why}`) : a.cutOff,
+    cutOff: isCutOff ? (stalledSince(a.process) ?? why) : a.cutOff,
     phase: a.phase.at === "working" ? idle(a.phase) : a.phase,
   };
 }
