@@ -15,7 +15,7 @@ import { notificationOf, notify } from "../host/notify.ts";
 import { performer } from "../host/perform.ts";
 import type { Sessions } from "../host/session.ts";
 import { defaultStall } from "../host/stall.ts";
-import { emptyTrash } from "../git/trash.ts";
+import { deleteTrash, sortTrash } from "../git/trash.ts";
 import { sweepPrefix } from "../process/end.ts";
 import { type Binary, findBinary } from "../runner/binary.ts";
 import { claudeCli } from "../runner/claude-cli.ts";
@@ -61,7 +61,7 @@ export async function openHouse({
   fail,
 }: HouseOptions): Promise<House> {
   const scratch = openScratch(home);
-  await endLeftovers(home, log);
+  const held = await endLeftovers(home, log);
   const ledger = openSound({ home, log, fail });
   const callers = await openCallers({ home, env: process.env, own: await ownCaller(log), log });
   const binary = async (): Promise<Binary> =>
@@ -97,6 +97,8 @@ export async function openHouse({
     for (const event of events) hear(event, callers, log);
   });
   await startEngine(core, home, callers, log);
+  // A large one takes longer than a start may.
+  void throwOut(held, log);
   // From a crash right behind the end of a run, or in the middle of its beginning.
   callers.settleAllBut(new Set(core.state.runs.keys()));
   return {
@@ -142,15 +144,24 @@ const written = ["", "runs", "follow", "restored"];
  * Gates of an earlier daemon can't be taken over (their places are not held any more). What lies in the trash is held by refs, or goes
  * back to where it was: whoever took it away does so again.
  */
-async function endLeftovers(home: string, log: Log): Promise<void> {
+async function endLeftovers(home: string, log: Log): Promise<readonly string[]> {
   await sweepPrefix(`MUSTER_GATE=${join(home, "gates")}/`);
-  const { back, left, stuck } = await emptyTrash(join(home, "trash"));
+  const { back, left, held } = await sortTrash(join(home, "trash"));
   for (const path of back)
     log("warn", "Brought a worktree back that was half taken away", { path });
-  for (const path of stuck)
-    log("warn", "A folder stays in the trash: it can't be deleted", { path });
   for (const path of left) log("warn", "A folder stays in the trash: no ref holds it", { path });
   for (const folder of written) dropSiblings(join(home, folder));
+  return held;
+}
+
+async function throwOut(paths: readonly string[], log: Log): Promise<void> {
+  for (const path of paths)
+    await deleteTrash(path).catch((error: unknown) =>
+      log("warn", "A folder stays in the trash: it can't be deleted", {
+        path,
+        error: String(error),
+      }),
+    );
 }
 
 function hear(event: Event, callers: Callers, log: Log): void {

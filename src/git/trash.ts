@@ -121,29 +121,25 @@ export async function bringBack({ path, to }: Unproved): Promise<boolean> {
   return true;
 }
 
-interface Emptied {
-  /** Went back to where they were. */
+interface Sorted {
+  /** Where folders went back to. */
   readonly back: readonly string[];
   /** No ref is known to hold them, and they can't go back. */
   readonly left: readonly string[];
-  /** Held by refs, and can't be deleted: files of another user, say. */
-  readonly stuck: readonly string[];
+  /** Everything else: to be deleted. */
+  readonly held: readonly string[];
 }
 
-/** What was cut off: unproved folders go back or stay, everything else is deleted. Nothing may be at work there. */
-export async function emptyTrash(trashDir: string): Promise<Emptied> {
+/** What was cut off: unproved folders go back to where they were, or stay. Nothing may be at work there. */
+export async function sortTrash(trashDir: string): Promise<Sorted> {
   const back: string[] = [];
   const left: string[] = [];
-  const stuck: string[] = [];
   for (const each of await readUnproved(trashDir))
     if (await bringBack(each)) back.push(each.to ?? "");
     else left.push(each.path);
   const stays = new Set(left.flatMap((path) => [path, noteOf(path)]));
-  for (const name of await readNames(trashDir)) {
-    const path = join(trashDir, name);
-    if (!stays.has(path)) await deleteTrash(path).catch(() => stuck.push(path));
-  }
-  return { back, left, stuck };
+  const all = (await readNames(trashDir)).map((name) => join(trashDir, name));
+  return { back, left, held: all.filter((path) => !stays.has(path)) };
 }
 
 /** The note beside an unproved folder. */

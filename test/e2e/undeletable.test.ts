@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { writeAndCommit } from "../../src/testing/model/behaviors.ts";
 import { openWorld, statesOf, taskOf } from "./harness.ts";
+import { patiently } from "./patiently.ts";
 
 const attribute = (change: string, ...paths: readonly string[]): boolean =>
   spawnSync("chattr", [change, ...paths]).status === 0;
@@ -46,7 +47,7 @@ test("costs a warning: the task lands, and the next daemon starts (needs chattr 
     attribute("-R", "-f", "-i", trash);
     await world.muster(["host", "stop"]);
     expect((await world.muster(["ls"])).code).toBe(0);
-    expect(readdirSync(trash)).toEqual([]);
+    await patiently(() => readdirSync(trash).length === 0, 10_000, "an empty trash");
   } finally {
     spawnSync("chattr", ["-R", "-f", "-i", world.root]);
     await world.close();
