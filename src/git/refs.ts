@@ -2,6 +2,7 @@
 import { Fault } from "../core/fault.ts";
 import { shaPattern, type Sha } from "../core/ids.ts";
 import { git, lineOf, zeroOf, type Repository } from "./git.ts";
+import { clearRefLocks } from "./stale-lock.ts";
 
 /** Names that muster makes (security.md §6): lower case, no shell or revision syntax, at most 201 characters. */
 const ownPartPattern = /^[a-z0-9][a-z0-9._/-]{0,200}$/;
@@ -59,7 +60,8 @@ export function rootEnv(repo: Repository): Record<string, string> {
 
 /**
  * Moves a ref from `old` (null: it must not exist) to `sha`. `raced` where it has another value. A lock in the way is tried
- * once more. Throws Fault `refused` for a bad name or id, `git_failed` for anything else.
+ * once more, after at most 5 s: one that a dead git left is taken away by then. Throws Fault `refused` for a bad name or id, `locked`
+ * where the lock stays, `git_failed` for anything else.
  */
 export async function updateRef(
   repo: Repository,
@@ -115,6 +117,7 @@ async function swap(
       if (now === wanted) return "moved";
       if (now !== old) return "raced";
       if (tries > 0) throw fault;
+      await clearRefLocks(repo, ref, args.includes("-d"));
     }
   }
 }

@@ -1,17 +1,18 @@
 /**
- * Locks that a killed git left in a worktree's own git directory: nobody could use its index again. A lock is taken away only where
- * its owner is surely dead, and renaming is the claim: of two who try, one gets it.
+ * Locks that a killed git left: in a worktree's own git directory, whose index nobody could use again, or beside a ref, which nobody
+ * could move again. A lock is taken away only where its owner is surely dead, and renaming is the claim: of two who try, one gets it.
  */
 import { randomUUID } from "node:crypto";
 import type { Stats } from "node:fs";
-import { link, readFile, readlink, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { link, readFile, readdir, readlink, realpath, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Fault } from "../core/fault.ts";
 import { userOf } from "../process/folder.ts";
 import { pids } from "../process/identity.ts";
 import { errnoOf, readStat } from "./files.ts";
-import type { Place } from "./registration.ts";
+import type { Repository } from "./git.ts";
+import { type Place, readRegistrations } from "./registration.ts";
 import { shellWord } from "../core/words.ts";
 
 /** What a killed `git add`, `git commit` or `git reset` leaves in the git directory of its worktree. */
@@ -26,22 +27,96 @@ const lookMs = 250;
  * where one is still there after `limitMs`; that must be more than the 3 s for which a lock without an owner is left alone.
  */
 export async function clearStaleLocks(place: Place, limitMs = 10_000): Promise<void> {
-  for (const name of names) await clear(place, join(place.gitDir, name), limitMs);
+  for (const name of names) await clear(roomOf(place), join(place.gitDir, name), limitMs);
+}
+
+/** Where a lock's owner would be at work. */
+interface Room {
+  /** Whoever has anything open here may have it. */
+  readonly gitDir: string;
+  /** Any git that works here, or was told of it, may have it. */
+  readonly folders: readonly string[];
+}
+
+function roomOf({ worktree, gitDir }: Place): Room {
+  return { gitDir, folders: [worktree, gitDir] };
+}
+
+/** A lock of the repository itself may be that of any git in any of its worktrees. */
+async function wholeRoom(repo: Repository): Promise<Room> {
+  const main = basename(repo.common) === ".git" ? [dirname(repo.common)] : [];
+  const linked = (await readRegistrations(repo)).map(({ path }) => path);
+  return { gitDir: repo.common, folders: [repo.common, repo.root, ...main, ...linked] };
+}
+
+/** More than the 3 s for which a lock without an owner is left alone. */
+const refLimitMs = 5_000;
+
+/**
+ * As `clearStaleLocks`, for the lock of a ref that could not be moved, and where `packed`, for that of the packed refs. True where one
+ * was there: it is worth another try.
+ */
+export async function clearRefLocks(
+  repo: Repository,
+  ref: string,
+  packed: boolean,
+): Promise<boolean> {
+  const locks = [`${ref}.lock`, ...(packed ? ["packed-refs.lock"] : [])];
+  let found = false;
+  for (const lock of locks.map((name) => join(repo.common, name))) {
+    if ((await readStat(lock)) === undefined) continue;
+    await clearRepositoryLock(repo, lock);
+    found = true;
+  }
+  return found;
+}
+
+/** As `clearStaleLocks`, for a lock in the common git directory. Throws Fault `locked`, too, where a link leads out of it. */
+export async function clearRepositoryLock(repo: Repository, lock: string): Promise<void> {
+  if (!(await isInside(lock))) throw held(lock, "a link leads there");
+  await clear(await wholeRoom(repo), lock, refLimitMs);
+}
+
+/** Locks of refs, of the packed refs and of the configuration that nobody has, by the same rule as `readStaleLocks`. */
+export async function readRepositoryLocks(repo: Repository): Promise<string[]> {
+  const own = ["packed-refs.lock", "config.lock"].map((name) => join(repo.common, name));
+  const locks = [...own, ...(await locksBelow(join(repo.common, "refs")))];
+  return stale(await wholeRoom(repo), locks);
+}
+
+/** Links are not followed, so all of them are inside. */
+async function locksBelow(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const each of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    const path = join(folder, each.name);
+    if (each.isDirectory()) found.push(...(await locksBelow(path)));
+    else if (each.isFile() && each.name.endsWith(".lock")) found.push(path);
+  }
+  return found;
+}
+
+async function isInside(lock: string): Promise<boolean> {
+  const folder = await realpath(dirname(lock)).catch(() => null);
+  return folder === dirname(lock);
 }
 
 /** Locks in a worktree's git directory that nobody has and that are too old for a git that has just made one. */
 export async function readStaleLocks(place: Place): Promise<string[]> {
-  const stale: string[] = [];
-  for (const name of names) {
-    const lock = join(place.gitDir, name);
-    const found = await readStat(lock);
-    if (found === undefined || Date.now() - found.mtimeMs < staleMs) continue;
-    if ((await ownerOf(place, found)) === undefined) stale.push(lock);
-  }
-  return stale;
+  const locks = names.map((name) => join(place.gitDir, name));
+  return stale(roomOf(place), locks);
 }
 
-async function clear(place: Place, lock: string, limitMs: number): Promise<void> {
+async function stale(room: Room, locks: readonly string[]): Promise<string[]> {
+  const left: string[] = [];
+  for (const lock of locks) {
+    const found = await readStat(lock);
+    if (found === undefined || Date.now() - found.mtimeMs < staleMs) continue;
+    if ((await ownerOf(room, found)) === undefined) left.push(lock);
+  }
+  return left;
+}
+
+async function clear(room: Room, lock: string, limitMs: number): Promise<void> {
   const began = performance.now();
   let seen: { readonly as: Stats; readonly at: number } | undefined;
   for (;;) {
@@ -49,7 +124,7 @@ async function clear(place: Place, lock: string, limitMs: number): Promise<void>
     if (found === undefined) return;
     const now = performance.now();
     if (seen === undefined || !isSame(seen.as, found)) seen = { as: found, at: now };
-    const owner = await ownerOf(place, found);
+    const owner = await ownerOf(room, found);
     // A clock that was set back makes a lock of the future: then only what was seen here counts.
     const ageMs = Math.max(Date.now() - found.mtimeMs, now - seen.at);
     if (owner === undefined && ageMs >= staleMs) await claim(lock, found);
@@ -74,7 +149,7 @@ function isSame(a: Stats, b: Stats): boolean {
  * directory (git writes there), and any git that works in the worktree or was told of it (while its hooks and editors run it has the
  * lock, but no file open).
  */
-async function ownerOf({ worktree, gitDir }: Place, lock: Stats): Promise<string | undefined> {
+async function ownerOf({ gitDir, folders }: Room, lock: Stats): Promise<string | undefined> {
   if (!lock.isFile()) return "it is not a file of git's";
   if (lock.uid !== process.getuid?.()) return "it is another user's";
   const all = pids();
@@ -83,7 +158,7 @@ async function ownerOf({ worktree, gitDir }: Place, lock: Stats): Promise<string
   if (user !== undefined) return user;
   for (const pid of all) {
     const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
-    if (name.startsWith("git") && (await isAbout(pid, [worktree, gitDir])))
+    if (name.startsWith("git") && (await isAbout(pid, folders)))
       return `git (process ${pid}) works there`;
   }
   return undefined;

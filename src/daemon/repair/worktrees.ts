@@ -1,5 +1,5 @@
 /**
- * Worktrees below the home whose attempt is over or not known, registrations whose folder is gone, locks of dead gits, and gate places
+ * Worktrees below the home whose attempt is over or not known, registrations whose folder is gone, and gate places
  * that nobody waits for. Ours is what lies two folders below `worktrees/`, has a name of muster's and was locked by muster.
  */
 import { existsSync } from "node:fs";
@@ -9,12 +9,12 @@ import { letGoOf } from "../../git/gone.ts";
 import { type ListedWorktree, listWorktrees } from "../../git/list.ts";
 import { openPlace } from "../../git/registration.ts";
 import { readUnproved } from "../../git/trash.ts";
-import { clearStaleLocks, readStaleLocks } from "../../git/stale-lock.ts";
 import { trashDir } from "../../host/context.ts";
 import { whyItStays } from "../../host/stays.ts";
 import { takeAway } from "../../host/take-away.ts";
 import { readBrought } from "../../host/brought.ts";
 import { userOf, usersIn } from "../../process/folder.ts";
+import { repositoryLocks, worktreeLocks } from "./locks.ts";
 import { isLeaked } from "./processes.ts";
 import type { Finding } from "../../api/repair.ts";
 import {
@@ -31,8 +31,6 @@ import { shellWord } from "../../core/words.ts";
 const attemptReason = /^muster run_\S+$/;
 const gateReason = "muster gate";
 const gateName = /^gate-[1-9]\d*$/;
-/** More than the 3 s for which a lock without an owner is left alone. */
-const clearMs = 5_000;
 
 type Listed = ListedWorktree & { readonly gitDir: string };
 
@@ -42,6 +40,7 @@ export async function brokenWorktrees(scene: Scene): Promise<Flaw[]> {
   const known = new Set<string>();
   const away = new Set((await readUnproved(trashDir(scene.parts.host))).map(({ from }) => from));
   for (const project of scene.projects) {
+    flaws.push(...(await repositoryLocks(project)));
     for (const each of await listWorktrees(project.repo)) {
       const { gitDir, path } = each;
       if (gitDir === null || gitDir === project.repo.common || !isOurs(scene, each)) continue;
@@ -50,7 +49,7 @@ export async function brokenWorktrees(scene: Scene): Promise<Flaw[]> {
       // Its folder is in the trash and goes back: then it is as it was.
       if (away.has(path) && !existsSync(path)) continue;
       const one = { ...each, gitDir };
-      flaws.push(...(await staleLocks(project, one)), ...flawsOf(scene, project, one));
+      flaws.push(...(await worktreeLocks(project, one)), ...flawsOf(scene, project, one));
     }
   }
   return [...flaws, ...unregistered(scene, known)];
@@ -68,29 +67,6 @@ function isOurs(scene: Scene, { path, locked }: ListedWorktree): boolean {
     isAttempt(name) &&
     scene.standing(name) !== "unknown"
   );
-}
-
-async function staleLocks(project: Project, { gitDir, path }: Listed): Promise<Flaw[]> {
-  // A registration that an agent has bent may lead anywhere.
-  const place = await openPlace(project.repo, { gitDir, path }).catch(() => undefined);
-  if (place === undefined) return [];
-  const found = await readStaleLocks(place);
-  return found.map((lock) => ({
-    finding: {
-      id: `lock:${lock}`,
-      kind: "lock",
-      what: lock,
-      attempt: attemptOf(path),
-      project: project.root,
-      why: "the git that made it is dead",
-      repair: "it is removed",
-      stays: null,
-    },
-    async mend() {
-      await clearStaleLocks(await openPlace(project.repo, { gitDir, path }), clearMs);
-      return done;
-    },
-  }));
 }
 
 function attemptOf(path: string): string | null {

@@ -412,3 +412,27 @@ test("what is in the trash before a ref is known to hold it goes back, and its r
   expect(await world.git(["status", "--porcelain"], { cwd: at })).toBe("?? only.txt");
   expect(readdirSync(trash)).toEqual(["att_a_2-00.from", "att_a_2-00.unproved"]);
 });
+
+test("locks of the repository that a dead git left go, and stay while a process is at work there", async () => {
+  const house = await openHome();
+  const { world } = house;
+  await house.attempts("run_a", ["kept"]);
+  const lockOf = (name: string): string => join(world.repo.common, `${name}.lock`);
+  const locks = ["packed-refs", "config", "refs/heads/main"].map(lockOf);
+  const others = ["refs/heads/fresh", "index", "HEAD"].map(lockOf);
+  for (const lock of [...locks, ...others]) writeFileSync(lock, "");
+  for (const lock of [...locks, lockOf("index"), lockOf("HEAD")]) age(lock);
+  age(lockOf("refs/heads/fresh"), -60_000);
+  const holder = await start(world.repo.common, {});
+  expect(await find(house)).toEqual([]);
+  const ended = once(holder, "exit");
+  holder.kill("SIGKILL");
+  await ended;
+  const before = house.listing();
+  // What its shell had started lives for a moment longer.
+  const found = async () => said(await find(house));
+  await expect.poll(found, { timeout: 10_000 }).toEqual(locks.map((lock) => ["lock", lock, true]));
+  expect(house.listing()).toEqual(before);
+  expect((await mend(house)).map(({ done }) => done)).toEqual([true, true, true]);
+  expect([...locks, ...others].filter((lock) => existsSync(lock))).toEqual(others);
+});

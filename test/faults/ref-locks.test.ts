@@ -1,0 +1,94 @@
+/** A lock beside a ref that a killed git left: taken away where no git lives in the repository, and named where one does. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmod } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { deleteRef, updateRef } from "../../src/git/refs.ts";
+import { snapshot } from "../../src/git/snapshot.ts";
+import { readRepositoryLocks } from "../../src/git/stale-lock.ts";
+import { type World, makeWorld, put } from "../integration/git/world.ts";
+
+const ref = "refs/muster/attempts/att_1/1";
+
+/** A lock that is an hour old. */
+function leave(world: World, name: string): string {
+  const lock = join(world.repo.common, `${name}.lock`);
+  mkdirSync(dirname(lock), { recursive: true });
+  writeFileSync(lock, "");
+  const then = Date.now() / 1_000 - 3_600;
+  utimesSync(lock, then, then);
+  return lock;
+}
+
+/** A person's git in the main checkout that waits for its editor; the end of the test ends it. */
+async function startGit(world: World): Promise<ChildProcess> {
+  const program = join(world.dir, "slow.sh");
+  await put(program, "#!/bin/sh\necho begun >&2\nexec sleep 60\n");
+  await chmod(program, 0o755);
+  await world.write("a.txt", "two\n");
+  const args = ["-c", `core.editor=${program}`, "commit", "-a"];
+  const git = spawn("git", args, { cwd: world.root, env: world.env, detached: true });
+  onTestFinished(() => end(git));
+  await once(git.stderr, "data");
+  return git;
+}
+
+async function end(git: ChildProcess): Promise<void> {
+  if (git.exitCode !== null || git.signalCode !== null) return;
+  const ended = once(git, "exit");
+  process.kill(-(git.pid ?? 0), "SIGKILL");
+  await ended;
+}
+
+test("a snapshot is taken, and the target moves, though a dead git left a lock beside the ref (F13)", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  await put(join(record.path, "new.txt"), "new\n");
+  const locks = [leave(world, ref), leave(world, "refs/heads/main")];
+  expect((await world.tryGit(["update-ref", ref, "HEAD"])).code).toBe(128);
+  const taken = await snapshot(world.repo, place, { ref, message: "last" });
+  expect(await world.git(["rev-parse", ref])).toBe(taken.commit);
+  const old = await world.git(["rev-parse", "main"]);
+  const made = await world.git(["commit-tree", "-p", old, "-m", "next", `${old}^{tree}`]);
+  expect(await updateRef(world.repo, "refs/heads/main", made, old)).toBe("moved");
+  expect(locks.filter((lock) => existsSync(lock))).toEqual([]);
+});
+
+test("a ref that is packed goes though a dead git left the lock of the packed refs (F13)", async () => {
+  const world = await makeWorld();
+  const sha = await world.git(["rev-parse", "HEAD"]);
+  await world.git(["update-ref", ref, sha]);
+  await world.git(["pack-refs", "--all"]);
+  const lock = leave(world, "packed-refs");
+  expect(await deleteRef(world.repo, ref, sha)).toBe("deleted");
+  expect(existsSync(lock)).toBe(false);
+});
+
+test("a lock stays while any git lives in the repository, and who it is, is said (F13)", async () => {
+  const world = await makeWorld();
+  const git = await startGit(world);
+  const lock = leave(world, ref);
+  const sha = await world.git(["rev-parse", "HEAD"]);
+  expect(await readRepositoryLocks(world.repo)).toEqual([]);
+  await expect(updateRef(world.repo, ref, sha, null)).rejects.toMatchObject({
+    code: "locked",
+    message: expect.stringMatching(/att_1\/1\.lock is in the way: .*process \d+/),
+  });
+  expect(existsSync(lock)).toBe(true);
+  await end(git);
+  expect(await readRepositoryLocks(world.repo)).toEqual([lock]);
+  expect(await updateRef(world.repo, ref, sha, null)).toBe("moved");
+});
+
+test("a lock that a link leads to is nobody's business (F13)", async () => {
+  const world = await makeWorld();
+  const lock = leave(world, "elsewhere/1");
+  mkdirSync(join(world.repo.common, "refs/muster/attempts"), { recursive: true });
+  symlinkSync(dirname(lock), join(world.repo.common, "refs/muster/attempts/att_1"));
+  const sha = await world.git(["rev-parse", "HEAD"]);
+  await expect(updateRef(world.repo, ref, sha, null)).rejects.toMatchObject({ code: "locked" });
+  expect(await readRepositoryLocks(world.repo)).toEqual([]);
+  expect(existsSync(lock)).toBe(true);
+});
