@@ -172,6 +172,8 @@ export interface Park {
   readonly detail: string;
   /** null = until a person resumes. */
   readonly until: number | null;
+  /** What is there could not be kept: that is not tried again before this is over. */
+  readonly unsaved?: true;
 }
 
 export interface Usage {

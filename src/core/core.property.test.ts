@@ -261,6 +261,7 @@ function badAnswers(effect: Effect): readonly Observed[] {
     case "snapshot":
       return [
         { saw: "snapshot_failed", why },
+        { saw: "snapshot_failed", why, disk: true },
         { saw: "inspect_failed", why },
       ];
     case "inspect":

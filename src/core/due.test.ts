@@ -167,7 +167,7 @@ describe("a snapshot before the next message", () => {
   it("waits while the disk is full or the credentials are missing", () => {
     const disk = working();
     disk.d.see("a", broken(gaveUp));
-    disk.d.see("a", { saw: "snapshot_failed", why: "disk full" });
+    disk.d.see("a", { saw: "snapshot_failed", why: "disk full", disk: true });
     expect(disk.d.attempt("a").park?.reason).toBe("disk");
     expect(snapshots(disk.d)).toEqual([]);
     disk.d.tick(60_000);

@@ -151,7 +151,9 @@ function phaseEffect(state: State, of: Base): Effect | undefined {
  */
 function savesNow({ park, process }: Attempt, { saved }: Phase & { at: "idle" }): boolean {
   const rests = process.is === "none" || process.is === "live";
-  return !saved && rests && park?.reason !== "disk" && park?.reason !== "credentials";
+  const mayTry =
+    park?.reason !== "disk" && park?.reason !== "credentials" && park?.unsaved !== true;
+  return !saved && rests && mayTry;
 }
 
 function settlingEffect(base: Keyed, step: (Phase & { at: "settling" })["step"]): Effect {

@@ -192,7 +192,8 @@ export type Observed =
       readonly memory?: true;
     }
   | { readonly saw: "snapshot"; readonly ref: string; readonly commit: Sha; readonly left: number }
-  | { readonly saw: "snapshot_failed"; readonly why: string }
+  /** `disk`: there was no space. */
+  | { readonly saw: "snapshot_failed"; readonly why: string; readonly disk?: true }
   | {
       readonly saw: "inspected";
       readonly head: Head;

@@ -4,7 +4,7 @@ import { Fault } from "../core/fault.ts";
 import type { Observed } from "../core/inputs.ts";
 import type { Boundary } from "./boundary.ts";
 import type { Host } from "./context.ts";
-import { isFull } from "../process/full.ts";
+import { isFull, saysFull } from "../process/full.ts";
 import { gate } from "./gate.ts";
 import { landMerge, merge } from "./landing.ts";
 import { provision } from "./provision.ts";
@@ -126,7 +126,7 @@ function failure(host: Host, effect: Effect, error: unknown): Observed | undefin
   const gone = error instanceof WorktreeGone ? { gone: true as const } : {};
   const { spec, attempt } = effect;
   const folders = [host.home, spec.root, ...(attempt.worktree ? [attempt.worktree.path] : [])];
-  const disk = isFull(...folders) ? { disk: true as const } : {};
+  const disk = isFull(...folders) || saysFull(error) ? { disk: true as const } : {};
   if (isFault && error.code === "no_login" && effect.do !== "session")
     return { saw: "needs_credentials", why };
   switch (effect.do) {
@@ -141,7 +141,7 @@ function failure(host: Host, effect: Effect, error: unknown): Observed | undefin
       // A worktree that can't be opened will not be by waiting.
       if (isFault && lostCodes.has(error.code) && effect.attempt.phase.at !== "ending")
         return { saw: "inspect_failed", why, ...gone, ...disk };
-      return { saw: "snapshot_failed", why };
+      return { saw: "snapshot_failed", why, ...disk };
     case "inspect":
     case "commit":
       return { saw: "inspect_failed", why, ...gone, ...disk };

@@ -25,3 +25,9 @@ export function noSpace(path: string, cause?: unknown): Fault {
     cause,
   });
 }
+
+/** True for what a system call or git says where it has no space left: there may be some by now, and it took more. */
+export function saysFull(error: unknown): boolean {
+  const space = /\b(?:ENOSPC|EDQUOT)\b|: (?:No space left on device|Disk quota exceeded)$/m;
+  return error instanceof Error && space.test(error.message);
+}

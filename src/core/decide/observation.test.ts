@@ -160,14 +160,45 @@ describe("a snapshot", () => {
     const { d, w } = admitted();
     w.work("a");
     w.endRound("a");
-    d.see("a", { saw: "snapshot_failed", why: "disk full" });
+    d.see("a", { saw: "snapshot_failed", why: "disk full", disk: true });
     expect(d.attempt("a").park).toMatchObject({ reason: "disk", detail: "disk full" });
     expect(d.effect("a", "snapshot")).toBeUndefined();
     d.tick(60_000);
     expect(d.effect("a", "snapshot")?.key).toBe("snapshot:att_a_1:1:1");
     expect(
-      d.see("a", { saw: "snapshot_failed", why: "disk full" }, "snapshot:att_a_1:9:1"),
+      d.see("a", { saw: "snapshot_failed", why: "disk full", disk: true }, "snapshot:att_a_1:9:1"),
     ).toEqual([]);
+  });
+
+  it("that fails for anything but space is tried a few times, and then its words are the task's", () => {
+    const { d, w } = admitted();
+    w.work("a");
+    w.endRound("a");
+    const why = "refs/muster/attempts/att_a_1/1.lock is in the way: git (process 5) works there";
+    for (let tries = 0; tries < 3; tries++) {
+      d.see("a", { saw: "snapshot_failed", why });
+      expect(d.attempt("a").park).toMatchObject({ reason: "backoff", detail: why });
+      d.tick((d.attempt("a").park?.until ?? 0) - d.now);
+      expect(d.effect("a", "snapshot")).toBeDefined();
+    }
+    expect(d.see("a", { saw: "snapshot_failed", why })).toContain("attempt.ending");
+    expect(d.attempt("a").phase).toMatchObject({
+      at: "ending",
+      outcome: { is: "failed", reason: "agent_error", detail: why },
+    });
+  });
+
+  it("that fails between rounds is due again once the wait for it is over, and not before", () => {
+    const { d, w } = admitted();
+    w.work("a");
+    d.see("a", { saw: "session_exited", n: 1, code: 1, signal: null, why: "crashed" });
+    expect(d.attempt("a")).toMatchObject({ phase: { at: "idle" }, park: { reason: "backoff" } });
+    expect(d.effect("a", "snapshot")).toBeDefined();
+    d.see("a", { saw: "snapshot_failed", why: "a lock is in the way" });
+    expect(d.attempt("a").park).toMatchObject({ reason: "backoff", unsaved: true });
+    expect(d.effect("a", "snapshot")).toBeUndefined();
+    d.tick((d.attempt("a").park?.until ?? 0) - d.now);
+    expect(d.effect("a", "snapshot")).toBeDefined();
   });
 
   it("that can't be taken before a message never ends an earlier park sooner", () => {
@@ -183,14 +214,14 @@ describe("a snapshot", () => {
       offset: 900,
     });
     const until = d.attempt("a").park?.until ?? 0;
-    d.see("a", { saw: "snapshot_failed", why: "disk full" });
+    d.see("a", { saw: "snapshot_failed", why: "disk full", disk: true });
     expect(d.attempt("a").park).toMatchObject({ reason: "disk", detail: "disk full" });
     expect(d.attempt("a").park?.until).toBeGreaterThanOrEqual(until);
     const crashed = admitted();
     crashed.w.work("a");
     crashed.d.command({ type: "pause", run: runId, task: "a", interrupt: true });
     crashed.d.see("a", { saw: "session_exited", n: 1, code: 0, signal: null, why: "ended" });
-    crashed.d.see("a", { saw: "snapshot_failed", why: "disk full" });
+    crashed.d.see("a", { saw: "snapshot_failed", why: "disk full", disk: true });
     const wait = (crashed.d.attempt("a").park?.until ?? 0) - crashed.d.now;
     expect(wait).toBeGreaterThanOrEqual(10_000);
     expect(wait).toBeLessThanOrEqual(12_500);
@@ -201,7 +232,7 @@ describe("a snapshot", () => {
     w.work("a");
     d.command({ type: "stop", run: runId, task: "a" });
     w.exit("a");
-    expect(d.see("a", { saw: "snapshot_failed", why: "disk full" })).toEqual([
+    expect(d.see("a", { saw: "snapshot_failed", why: "disk full", disk: true })).toEqual([
       "attempt.ended",
       "task.canceled",
     ]);

@@ -1,5 +1,5 @@
 /** Observations: what the world answered. Facts are recorded even where the task has moved on; only a due one moves it. */
-import { decideInspection, decideGate } from "./proof.ts";
+import { decideInspection, decideGate, tryLater } from "./proof.ts";
 import { decideMerge, decideLanding } from "./queue.ts";
 import { askPerson, decideAsk } from "./ask.ts";
 import { decideExit, decideRoundEnd, decideStall, parkFor } from "./round.ts";
@@ -67,7 +67,7 @@ export function decideObservation(d: Decision, observation: Observation): void {
       if (!isDue) return;
       // The end does not wait: nothing is removed before retiring proves a snapshot of its own.
       if (attempt.phase.at === "ending") conclude(d, att);
-      else parkFor(d, att, "disk", observation.why, (attempt.park?.until ?? d.now) - d.now);
+      else tryLater(d, att, observation);
       return;
     case "needs_credentials":
       if (isDue) lackCredentials(d, att, observation.why);

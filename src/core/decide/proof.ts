@@ -30,17 +30,7 @@ export function decideInspection(
         windDown(d, att, { is: "failed", reason: "worktree_gone", detail: seen.why });
         return;
       }
-      // A busy machine, a lock, a full disk: nothing is wrong with the work. Space is waited for, however long.
-      if (
-        seen.disk === true ||
-        attempt.recoveries < maxInspectTries ||
-        openAsks(attempt).length > 0
-      ) {
-        const reason = seen.disk === true ? "disk" : "backoff";
-        parkFor(d, att, reason, seen.why, (attempt.park?.until ?? d.now) - d.now);
-        return;
-      }
-      windDown(d, att, { is: "failed", reason: "agent_error", detail: seen.why });
+      tryLater(d, att, seen);
       return;
     case "committed":
       if (phase.at === "settling" && phase.step === "commit")
@@ -50,6 +40,25 @@ export function decideInspection(
       if (phase.at === "settling" && phase.step === "inspect")
         onInspected(d, att, seen, seen.dirty && !phase.committed);
   }
+}
+
+/**
+ * A busy machine, a lock, a full disk: nothing is wrong with the work. Space is waited for, however long, and anything else a few times;
+ * then the task fails, with the words of what went wrong.
+ */
+export function tryLater(
+  d: Decision,
+  att: AttemptId,
+  seen: Saw<"inspect_failed" | "snapshot_failed">,
+): void {
+  const attempt = d.attempt(att);
+  const isFull = seen.disk === true;
+  if (isFull || attempt.recoveries < maxInspectTries || openAsks(attempt).length > 0) {
+    const reason = isFull ? "disk" : "backoff";
+    // Between rounds it would be due at once again, and again.
+    const more = attempt.phase.at === "idle" ? { unsaved: true as const } : {};
+    parkFor(d, att, reason, seen.why, (attempt.park?.until ?? d.now) - d.now, more);
+  } else windDown(d, att, { is: "failed", reason: "agent_error", detail: seen.why });
 }
 
 function onInspected(d: Decision, att: AttemptId, seen: Saw<"inspected">, dirty: boolean): void {

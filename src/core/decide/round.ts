@@ -13,7 +13,7 @@ import {
   unsent,
   waitsForAnswer,
 } from "../queries.ts";
-import type { ParkReason, Process } from "../attempt.ts";
+import type { Park, ParkReason, Process } from "../attempt.ts";
 import { continueText } from "../texts.ts";
 
 /** Resumes after crashes and agent errors since the last good round. */
@@ -196,6 +196,7 @@ export function parkFor(
   reason: ParkReason,
   detail: string,
   afterMs: number | null = null,
+  more: Pick<Park, "unsaved"> = {},
 ): void {
   const attempt = d.attempt(att);
   const isRecovery = reason === "backoff" || reason === "memory";
@@ -205,7 +206,7 @@ export function parkFor(
     again: !grows ? 0 : isRecovery ? attempt.recoveries : attempt.outages,
     afterMs: Math.max(afterMs ?? 0, reason === "memory" ? memoryMs : 0),
   });
-  d.of(att, { type: "attempt.parked", park: { reason, detail, until } });
+  d.of(att, { type: "attempt.parked", park: { reason, detail, until, ...more } });
 }
 
 interface Wait {

@@ -40,6 +40,7 @@ export function failedForSpace(truth: Truth, effect: Effect): Observed | null {
   const seen = failed(effect, noSpace);
   switch (seen?.saw) {
     case "provision_failed":
+    case "snapshot_failed":
     case "inspect_failed":
     case "gate_broken":
     case "target_missing":
@@ -98,7 +99,8 @@ export function snapshot(
 ): Observed | null {
   const tree = worktrees.get(effect.att);
   if (tree === undefined) return null;
-  if (fault(0.03)) return { saw: "snapshot_failed", why: "disk full" };
+  if (fault(0.02)) return { saw: "snapshot_failed", why: noSpace, disk: true };
+  if (fault(0.01)) return { saw: "snapshot_failed", why: "a lock is in the way" };
   tree.saved = tree.writes;
   return { saw: "snapshot", ref: effect.ref, commit: commit([]).id, left: 0 };
 }
