@@ -1,12 +1,24 @@
 /** What needed tasks of other projects handed to an attempt: where it lies is known to this host only, so it tells the session. */
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { dropSiblings, replaceFile } from "../config/write.ts";
 import type { AttemptId } from "../core/ids.ts";
 import { type Host, attemptDir } from "./context.ts";
 
 /** Where artifacts of an attempt's needed tasks are: `<task>/<path>` below it. */
 export function handoverDir(host: Host, att: AttemptId): string {
   return join(attemptDir(host, att), "artifacts");
+}
+
+/** Puts a file there, read-only, where it is not there whole yet: a write that was cut off left nothing behind its name. */
+export async function putArtifact(to: string, bytes: Uint8Array): Promise<void> {
+  const folder = dirname(to);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Only the attempt's own provisioning writes there, and what lies there is named to the session.
+  dropSiblings(folder);
+  const stat = lstatSync(to, { throwIfNoEntry: false });
+  if (stat?.isFile() === true && stat.size === bytes.length) return;
+  await replaceFile(to, bytes, { mode: 0o400 });
 }
 
 /** The end of an attempt's first message that names the files; empty where there are none. */

@@ -1,6 +1,5 @@
 /** Provisioning: a worktree on the target's head plus what the task stands on, then files to bring along, setup, artifacts. */
-import { existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { ProjectConfig } from "../config/project.ts";
 import type { Basis, Effect } from "../core/effects.ts";
 import { Fault } from "../core/fault.ts";
@@ -31,7 +30,7 @@ import {
 } from "./context.ts";
 import { makeRoom } from "./branches.ts";
 import { isFull } from "../process/full.ts";
-import { handoverDir } from "./handed-over.ts";
+import { handoverDir, putArtifact } from "./handed-over.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 
@@ -168,10 +167,7 @@ async function handOver(host: Host, { attempt, handovers }: ProvisionEffect): Pr
       const bytes = await readFile(from, commit, path, maxArtifactBytes);
       if (bytes === undefined)
         throw new Fault("not_found", `artifact ${path} of ${key} is not in ${commit.slice(0, 12)}`);
-      const to = join(handoverDir(host, attempt.id), key, path);
-      mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-      if (!existsSync(to) || lstatSync(to).size !== bytes.length)
-        writeFileSync(to, bytes, { mode: 0o400 });
+      await putArtifact(join(handoverDir(host, attempt.id), key, path), bytes);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** What a runner leaves in an attempt's folder besides its starts, and what the starts say of each other. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { replaceFile } from "../config/write.ts";
 import { Fault } from "../core/fault.ts";
 import type { Launch } from "../core/runner.ts";
 import { isRunning, readShim } from "../process/shim.ts";
@@ -17,11 +18,14 @@ export function openAttempt({ dir, n, session }: Launch): void {
     mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
 }
 
-/** Writes a message that is too long for one line to `msg/<uuid>.md`; returns the text that names it. */
-export function writeLongMessage(dir: string, uuid: string, text: string): string {
+/**
+ * Puts a message that is too long for one line at `msg/<uuid>.md`, replacing what was said before: a session may be reading it.
+ * Returns the text that names it.
+ */
+export async function writeLongMessage(dir: string, uuid: string, text: string): Promise<string> {
   const folder = join(dir, "msg");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, `${uuid}.md`);
-  writeFileSync(path, text, { mode: 0o600 });
+  await replaceFile(path, text);
   return `The message is long. Read all of it from ${path} first, then do what it says.`;
 }

@@ -1,13 +1,23 @@
 /** Files that are cut off at any byte: a person's are refused with their line or read whole, ours are old or new. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { parseProjectConfig } from "../../src/config/project.ts";
 import { Fault } from "../../src/core/fault.ts";
 import { parsePlanYaml } from "../../src/plan/plan-yaml.ts";
-import { tempFolder } from "./folder.ts";
+import { putArtifact } from "../../src/host/handed-over.ts";
+import { writeLongMessage } from "../../src/runner/attempt-folder.ts";
+import { type Context, tempFolder } from "./folder.ts";
 
 const plan = `version: 1
 name: rate limiter
@@ -81,4 +91,40 @@ test("a file of ours whose writer is killed at any moment is the old one or the 
     expect(filler).toBe(String(n % 10).repeat(200_000));
   }
   expect(readdirSync(folder)).toContain("state.json");
+});
+
+/** What a write in place would change as well. */
+function linked(context: Context, name: string): { readonly path: string; readonly other: string } {
+  const folder = tempFolder(context);
+  const [path, other] = [join(folder, name), join(folder, "other")];
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, "cut o", { mode: 0o400 });
+  linkSync(path, other);
+  return { path, other };
+}
+
+test("an artifact whose handing over was cut off is replaced, and nothing else is named to the session (F37)", async (context) => {
+  const { path, other } = linked(context, "lib/api.md");
+  writeFileSync(join(dirname(path), ".muster-0123456789abcdef.tmp"), "cut");
+  await putArtifact(path, Buffer.from("cut off no more"));
+  expect(readFileSync(path, "utf8")).toBe("cut off no more");
+  expect(readFileSync(other, "utf8")).toBe("cut o");
+  expect(statSync(path).mode & 0o777).toBe(0o400);
+  expect(readdirSync(dirname(path))).toEqual(["api.md"]);
+});
+
+test("an artifact is not written through a link that is in its place (F37)", async (context) => {
+  const folder = tempFolder(context);
+  const [path, aim] = [join(folder, "api.md"), join(folder, "aim")];
+  symlinkSync(aim, path);
+  await putArtifact(path, Buffer.from("whole"));
+  expect(readdirSync(folder)).toEqual(["api.md"]);
+  expect(readFileSync(path, "utf8")).toBe("whole");
+});
+
+test("a long message that is said again replaces the file that a session may be reading (F37)", async (context) => {
+  const { path, other } = linked(context, "msg/uuid.md");
+  await writeLongMessage(dirname(dirname(path)), "uuid", "said again");
+  expect(readFileSync(path, "utf8")).toBe("said again");
+  expect(readFileSync(other, "utf8")).toBe("cut o");
 });

@@ -30,7 +30,7 @@ function filling(ledger: Ledger, isFull: () => boolean): Ledger {
   };
 }
 
-test.concurrent("a start that can't record its first word waits, refuses, and records it once there is space (F11)", async ({
+test.concurrent("a start that can't record its first word waits, refuses, and records it once there is space (F10)", async ({
   expect: it,
 }) => {
   const ledger = memoryLedger();
@@ -59,7 +59,7 @@ test.concurrent("a start that can't record its first word waits, refuses, and re
   await d.engine.stop();
 });
 
-test.concurrent("ends for want of space are not counted among those that end the keeping alive, and a note stays (F11)", async (context) => {
+test.concurrent("ends for want of space are not counted among those that end the keeping alive, and a note stays (F10)", async (context) => {
   const dir = tempFolder(context);
   const note = join(dir, "note");
   writeFileSync(note, "said before\n");
@@ -114,7 +114,7 @@ async function onSmallDisk(
 const steps = [bash(hold("a")), write("a.txt", "good\n"), commit("Add a"), say("Done.")];
 const task = { id: "a", prompt: prompt("Add a.", steps), permissions: { allow: ["Bash"] } };
 
-test.concurrent("a daemon that was killed on a full disk comes up on it, and goes on once there is space (F11)", async (context) => {
+test.concurrent("a daemon that was killed on a full disk comes up on it, and goes on once there is space (F10)", async (context) => {
   await onSmallDisk(context, async (world, disk) => {
     const run = await world.start(world.plan([task]));
     await world.held("a");
@@ -127,7 +127,7 @@ test.concurrent("a daemon that was killed on a full disk comes up on it, and goe
   });
 });
 
-test.concurrent("a daemon that finds no space for a ledger says so, is one, and comes up once there is (F11)", async (context) => {
+test.concurrent("a daemon that finds no space for a ledger says so, is one, and comes up once there is (F10)", async (context) => {
   await onSmallDisk(context, async (world, disk) => {
     disk.fill();
     for (let time = 0; time < 2; time++) {
@@ -146,7 +146,7 @@ test.concurrent("a daemon that finds no space for a ledger says so, is one, and 
   });
 });
 
-test("the lock is taken on a full disk, and refused to a second one (F11)", async (context) => {
+test("the lock is taken on a full disk, and refused to a second one (F10)", async (context) => {
   const disk = await smallDisk(context, 1024 * 1024);
   const path = join(disk.path, "lock.db");
   takeLock(path)();
@@ -156,7 +156,7 @@ test("the lock is taken on a full disk, and refused to a second one (F11)", asyn
   release();
 });
 
-test("a ledger that has no room for what it shares with itself is told as want of space (F11)", async (context) => {
+test("a ledger that has no room for what it shares with itself is told as want of space (F10)", async (context) => {
   const disk = await smallDisk(context, 1024 * 1024);
   const path = join(disk.path, "ledger.db");
   await openLedger(path).close();
