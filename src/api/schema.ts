@@ -122,6 +122,8 @@ export const attachRequest = z.object({
   ...task,
   /** The session that handed over to the present one, to be asked: it goes on as a copy and changes nothing. */
   former: z.boolean(),
+  /** The process that the claim on the session is made for. */
+  holder: z.object({ pid: z.number().int(), startedAt: z.string(), boot: z.string() }),
   ...caller,
 });
 export type AttachRequest = z.infer<typeof attachRequest>;

@@ -180,7 +180,7 @@ export interface Attachment {
   readonly cwd: string;
   /** Added to the person's own environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Where the terminal names itself while it holds the session. */
+  /** The claim that was made for the terminal: it names its program there, and removes it at the end. Null without one. */
   readonly claim: string | null;
 }
 

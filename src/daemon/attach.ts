@@ -1,5 +1,5 @@
 /** Attaching: a person's terminal takes over a session that rests, and nobody else talks to it meanwhile. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { AttachRequest } from "../api/schema.ts";
 import type { Attachment } from "../api/service.ts";
@@ -9,7 +9,8 @@ import { latestAttempt } from "../core/queries.ts";
 import type { Launch } from "../core/runner.ts";
 import type { Attempt } from "../core/attempt.ts";
 import { type Host, attemptDir } from "../host/context.ts";
-import { type Identity, isAlive } from "../process/identity.ts";
+import { claimName, holderOf, makeClaim } from "../process/claim.ts";
+import type { Identity } from "../process/identity.ts";
 import {
   askingArgv,
   attachedArgv,
@@ -19,41 +20,75 @@ import {
 import { knowCaller } from "./callers/caller.ts";
 import type { Found } from "./projection.ts";
 
-/** Throws Fault `refused` where there is nothing to attach to, or someone else has it. */
+/**
+ * What a terminal needs to take a session over, with the claim made for it. Throws Fault `refused` where there is nothing to attach
+ * to, or someone else has it. The claim is made before the last look at the session, and a start looks at the claim after it was
+ * decided: one of two that come at once sees the other.
+ */
 export async function attachmentOf(
   host: Host,
-  { state, run }: Found,
+  find: () => Promise<Found>,
   request: AttachRequest,
 ): Promise<Attachment> {
+  const found = await find();
+  const attempt = requireAttachable(found, request);
+  const former = request.former ? attempt.formerSessions.at(-1) : undefined;
+  const { binary, environment } = await knowCaller(request);
+  const claim = former === undefined ? claimPath(host, attempt.id) : null;
+  if (claim !== null) {
+    const holder = makeClaim(claim, request.holder);
+    if (holder !== undefined) throw isOpen(attempt, holder);
+  }
+  try {
+    if (claim !== null) requireResting(await find(), request, attempt.id);
+    const launch = readLaunch(host, attempt.id);
+    const given = environment.session();
+    skipOnboarding(launch, given);
+    return {
+      attempt: attempt.id,
+      argv:
+        former === undefined
+          ? attachedArgv(binary.path, launch)
+          : askingArgv(binary.path, { ...launch, session: former }),
+      cwd: launch.cwd,
+      env: attachedEnvironment(launch, given),
+      claim,
+    };
+  } catch (error) {
+    if (claim !== null) rmSync(claim, { force: true });
+    throw error;
+  }
+}
+
+function readLaunch(host: Host, att: AttemptId): Launch {
+  return JSON.parse(readFileSync(join(attemptDir(host, att), "launch.json"), "utf8")) as Launch;
+}
+
+function requireAttachable({ state, run }: Found, request: AttachRequest): Attempt {
   const address = `${run.id}/${request.task}`;
   const task = run.tasks.get(request.task);
   const attempt = task === undefined ? undefined : latestAttempt(state, run, task);
   if (attempt === undefined || attempt.starts === 0) throw refused(address, "has no session yet");
   if (attempt.worktree === null || !existsSync(attempt.worktree.path))
     throw refused(address, "has no worktree any more");
-  const former = request.former ? attempt.formerSessions.at(-1) : undefined;
-  if (request.former && former === undefined)
+  if (request.former && attempt.formerSessions.length === 0)
     throw refused(address, "has no session before its present one");
   if (!request.former && attempt.process.is !== "none")
     throw new Fault("refused", `the session of ${address} is running`, {
       remedy: `muster pause ${address} --now`,
     });
-  if (!request.former) requireDetached(host, [attempt]);
-  const { binary, environment } = await knowCaller(request);
-  const dir = attemptDir(host, attempt.id);
-  const launch = JSON.parse(readFileSync(join(dir, "launch.json"), "utf8")) as Launch;
-  const given = environment.session();
-  skipOnboarding(launch, given);
-  return {
-    attempt: attempt.id,
-    argv:
-      former === undefined
-        ? attachedArgv(binary.path, launch)
-        : askingArgv(binary.path, { ...launch, session: former }),
-    cwd: launch.cwd,
-    env: attachedEnvironment(launch, given),
-    claim: former === undefined ? claimPath(host, attempt.id) : null,
-  };
+  return attempt;
+}
+
+/** Throws Fault `refused` where a resume or a retry came between the pause and the claim. */
+function requireResting(found: Found, request: AttachRequest, att: AttemptId): void {
+  const attempt = requireAttachable(found, request);
+  const { run } = found;
+  const isPaused = run.paused || run.tasks.get(request.task)?.paused === true;
+  if (attempt.id === att && (isPaused || attempt.phase.at === "ended")) return;
+  throw new Fault("refused", `${run.id}/${request.task} was resumed meanwhile`, {
+    remedy: `muster attach ${run.id}/${request.task}`,
+  });
 }
 
 function refused(address: string, what: string): Fault {
@@ -64,24 +99,19 @@ function refused(address: string, what: string): Fault {
 
 /** Throws Fault `refused` where one of these attempts is open in a terminal: two processes must not resume one session. */
 export function requireDetached(host: Host, attempts: Iterable<Attempt>): void {
-  for (const { id, run, task } of attempts) {
-    const holder = readClaim(claimPath(host, id));
-    if (holder !== undefined && isAlive(holder))
-      throw new Fault("refused", `${run}/${task} is open in a terminal (process ${holder.pid})`, {
-        remedy: `To go on, leave it there, then run muster resume ${run}/${task}`,
-      });
+  for (const attempt of attempts) {
+    const holder = holderOf(claimPath(host, attempt.id));
+    if (holder !== undefined) throw isOpen(attempt, holder);
   }
 }
 
-/** Where a terminal names itself while it holds a session. */
+function isOpen({ run, task }: Attempt, { pid }: Identity): Fault {
+  return new Fault("refused", `${run}/${task} is open in a terminal (process ${pid})`, {
+    remedy: `To go on, leave it there, then run muster resume ${run}/${task}`,
+  });
+}
+
+/** Where a terminal is named while it holds a session. */
 export function claimPath(host: Host, att: AttemptId): string {
-  return join(attemptDir(host, att), "attached");
-}
-
-export function readClaim(path: string): Identity | undefined {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Identity;
-  } catch {
-    return undefined; // Nobody attached, or one that died while it wrote this.
-  }
+  return join(attemptDir(host, att), claimName);
 }

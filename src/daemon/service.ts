@@ -93,6 +93,7 @@ export function service(parts: ServiceParts): Service {
       const found = await find(request.run);
       if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
       if ("env" in request) await callers.bring(found.run.id, await knowCaller(request));
+      if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
       await engine.command(toCommand(request, found, callers.get(found.run.id)));
     },
     ownConfig: (request) => lookAtOwnConfig(request, engine.state, parts.scratch),
@@ -105,7 +106,7 @@ export function service(parts: ServiceParts): Service {
       yield* transcriptOf(house, run, key, following, signal);
     },
     ...housekeeping(parts, house, find),
-    attachment: async (request) => attachmentOf(host, await find(request.run), request),
+    attachment: (request) => attachmentOf(host, () => find(request.run), request),
   };
 }
 

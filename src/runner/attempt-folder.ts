@@ -4,16 +4,20 @@ import { join } from "node:path";
 import { replaceFile } from "../config/write.ts";
 import { Fault } from "../core/fault.ts";
 import type { Launch } from "../core/runner.ts";
+import { claimName, holderOf } from "../process/claim.ts";
 import { isRunning, readShim } from "../process/shim.ts";
 
 /**
- * Makes the folders of an attempt. The lock of its session: throws Fault `refused` where an earlier start of it still runs,
+ * Makes the folders of an attempt. The lock of its session: throws Fault `refused` where an earlier start of it still runs, or a terminal has it,
  * because the binary lets two processes resume one session and loses a branch (claude-code.md §7.4).
  */
 export function openAttempt({ dir, n, session }: Launch): void {
   for (let start = 1; start < n; start++)
     if (isRunning(readShim(join(dir, String(start)))))
       throw new Fault("refused", `session ${session} still runs as start ${start} in ${dir}`);
+  const holder = holderOf(join(dir, claimName));
+  if (holder !== undefined)
+    throw new Fault("refused", `session ${session} is open in a terminal (process ${holder.pid})`);
   for (const name of ["cfg", "tmp", "msg"])
     mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
 }

@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { RunDetail } from "../../src/api/service.ts";
 import { run as runCommand } from "../../src/process/run.ts";
+import { ownIdentity } from "../../src/process/shim.ts";
 import { prompt, writeAndCommit } from "../../src/testing/model/behaviors.ts";
 import { script } from "../../src/testing/model/marker.ts";
 import type { Steps } from "../../src/testing/model/script.ts";
@@ -65,7 +66,7 @@ test("the session that handed over can still be asked, as a copy that changes no
   const bothAsk = ({ run: { tasks } }: RunDetail): boolean =>
     tasks.every(({ state }) => state === "asking");
   const detail = await world.until(run, bothAsk);
-  const request = { run, task: "a", former: true, ...world.caller };
+  const request = { run, task: "a", former: true, holder: ownIdentity(), ...world.caller };
   await expect(world.api.attachment({ ...request, task: "b" })).rejects.toThrow(
     "has no session before its present one",
   );

@@ -1,11 +1,13 @@
 /** `muster attach`: Claude Code itself on a task's session, in its worktree; muster takes over again afterwards. */
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import type { Command } from "commander";
 import type { Attachment, RunDetail, TaskDetail } from "../../api/service.ts";
 import { Fault } from "../../core/fault.ts";
 import { attachedText } from "../../core/texts.ts";
 import type { TaskStateName } from "../../core/view.ts";
 import { runAttached } from "../../process/attached.ts";
+import { nameProgram } from "../../process/claim.ts";
+import type { Identity } from "../../process/identity.ts";
 import { ownIdentity } from "../../process/shim.ts";
 import { type TaskAddress, findTask } from "../address.ts";
 import { type Connection, connect, thisCaller } from "../connect.ts";
@@ -45,12 +47,22 @@ async function attach(daemon: Connection, address: TaskAddress): Promise<number>
   if (isOver(now)) return open(daemon, address);
   const detail = await rest(daemon, address);
   const { phase } = stateOf(detail, task);
+  const resume = async (): Promise<void> =>
+    daemon.command({ type: "resume", run, task, usd: null, ...(await thisCaller()) });
+  let attachment: Attachment;
   try {
-    return await open(daemon, address);
+    attachment = await attachmentOf(daemon, address, false);
+  } catch (error) {
+    // Where another terminal has the session it stays paused: the daemon refuses, and leaving that one resumes.
+    await resume().catch(() => {});
+    throw error;
+  }
+  try {
+    return await inTerminal(text, attachment);
   } finally {
     if (proved.has(phase ?? ""))
       await daemon.command({ type: "tell", run, task, text: attachedText });
-    await daemon.command({ type: "resume", run, task, usd: null, ...(await thisCaller()) });
+    await resume();
     const { paused } = await daemon.run(run);
     if (paused) note(`▲ ${run} is paused\n↳ To go on, run muster resume ${run}`);
     else note(`◎ muster goes on with ${text}`);
@@ -126,24 +138,31 @@ async function rest(daemon: Connection, { run, task, text }: TaskAddress): Promi
   return detail;
 }
 
-async function open(
-  daemon: Connection,
-  { run, task, text }: TaskAddress,
-  former = false,
-): Promise<number> {
-  const attachment = await daemon.attachment({ run, task, former, ...(await thisCaller()) });
-  note(`◎ claude on ${text}, in ${attachment.cwd}; leave it to go on`);
-  return inTerminal(attachment);
+async function open(daemon: Connection, address: TaskAddress, former = false): Promise<number> {
+  return inTerminal(address.text, await attachmentOf(daemon, address, former));
 }
 
-/** The claim names this process, which lives as long as the terminal is open. */
-async function inTerminal({ argv, cwd, env, claim }: Attachment): Promise<number> {
-  if (claim !== null) writeFileSync(claim, JSON.stringify(ownIdentity()), { mode: 0o600 });
+/** Asks to have the session; from then on it is claimed for this process. */
+async function attachmentOf(
+  daemon: Connection,
+  { run, task }: TaskAddress,
+  former: boolean,
+): Promise<Attachment> {
+  const holder = ownIdentity();
+  return daemon.attachment({ run, task, former, holder, ...(await thisCaller()) });
+}
+
+/** The claim names the program too: it may outlive this process. */
+async function inTerminal(text: string, { argv, cwd, env, claim }: Attachment): Promise<number> {
+  note(`◎ claude on ${text}, in ${cwd}; leave it to go on`);
+  const onStart = (program: Identity): void => {
+    if (claim !== null) nameProgram(claim, ownIdentity(), program);
+  };
   const own = Object.entries(process.env).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value]],
   );
   try {
-    return await runAttached({ argv, cwd, env: { ...Object.fromEntries(own), ...env } });
+    return await runAttached({ argv, cwd, env: { ...Object.fromEntries(own), ...env }, onStart });
   } finally {
     if (claim !== null) rmSync(claim, { force: true });
   }

@@ -1,9 +1,10 @@
 /** Processes and claims that outlived what they belong to. The tag alone proves nothing: another MUSTER_HOME may use the same id. */
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { claimPath, readClaim } from "../attach.ts";
+import { claimPath } from "../attach.ts";
+import { readClaim } from "../../process/claim.ts";
 import { endProcess } from "../../process/end.ts";
-import { type Identity, isAlive, readIdentity } from "../../process/identity.ts";
+import { type Identity, readIdentity } from "../../process/identity.ts";
 import {
   type TaggedProcess,
   isOfSession,
@@ -131,6 +132,6 @@ export function deadClaims(scene: Scene): Flaw[] {
 function isDead(path: string, now: number): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat?.isFile() !== true) return false;
-  const holder = readClaim(path);
-  return holder === undefined ? now - stat.mtimeMs > claimMs : !isAlive(holder);
+  const claim = readClaim(path);
+  return claim?.is === "torn" ? now - stat.mtimeMs > claimMs : claim?.is === "free";
 }
