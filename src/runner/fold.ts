@@ -17,7 +17,7 @@ import {
   text,
   toolText,
 } from "./messages.ts";
-import { type Limit, classify, sinceLast } from "./result.ts";
+import { type ApiError, type Limit, apiErrorOf, classify, sinceLast } from "./result.ts";
 
 type Bare<T> = T extends unknown ? Omit<T, "offset"> : never;
 type Emit = (event: Bare<AgentEvent>) => void;
@@ -49,6 +49,7 @@ interface State {
   closed: "completed" | "cancelled" | null;
   totalUsd: number;
   limit: Limit | null;
+  apiError: ApiError | null;
 }
 
 /** Opens a fold; events are given to `onEvent` in order. */
@@ -61,6 +62,7 @@ export function foldStream(onEvent: (event: AgentEvent) => void): Fold {
     closed: null,
     totalUsd: 0,
     limit: null,
+    apiError: null,
   };
   return {
     unknown: state.unknown,
@@ -183,10 +185,12 @@ function endRound(state: State, emit: Emit): void {
     text: last?.text ?? "",
     usd: results.reduce((sum, { usd }) => sum + usd, 0),
   });
-  Object.assign(state, { results: [], closed: null, limit: null });
+  Object.assign(state, { results: [], closed: null, limit: null, apiError: null });
 }
 
-function onAssistant({ turns }: State, json: Json, emit: Emit): void {
+function onAssistant(state: State, json: Json, emit: Emit): void {
+  const { turns } = state;
+  state.apiError = apiErrorOf(json) ?? state.apiError;
   const message = object(json, "message");
   const id = text(message, "id");
   if (text(json, "parent_tool_use_id") === null && id !== null && !turns.has(id)) {
@@ -224,7 +228,7 @@ function onResult(state: State, json: Json): void {
   const total = number(json, "total_cost_usd") ?? state.totalUsd;
   const usd = sinceLast(json) ?? Math.max(0, total - state.totalUsd);
   state.totalUsd = total;
-  const failure = classify(json, state.limit);
+  const failure = classify(json, state.limit, state.apiError);
   state.results.push({ failure, text: text(json, "result") ?? "", usd });
 }
 

@@ -67,3 +67,29 @@ test("a rate limit comes with its end where the API told one", () => {
   expect(classify(api(429), limit)).toMatchObject({ retryAt: 7 });
   expect(classify(api(500), limit)).toMatchObject({ retryAt: null });
 });
+
+const cap =
+  "You have reached your API usage limits: your organization has crossed its monthly API usage threshold.";
+
+test.each([
+  ["a spend cap by its code", api(429), { type: null, code: "enforced_spend_limit_reached" }],
+  ["a bill", api(429), { type: "billing_error", code: null }],
+  ["a spend cap by its words", api(429, cap), null],
+  [
+    "an own limit",
+    api(400, "API Error: 400 You have reached your specified API usage limits."),
+    null,
+  ],
+  [
+    "an own limit of a workspace",
+    api(400, "You have reached your specified workspace API usage limits."),
+    null,
+  ],
+])("%s needs a person", (_, json, error) => {
+  expect(classify(json, null, error)).toMatchObject({ is: "credentials" });
+});
+
+test("a rate limit under its own name does not", () => {
+  const error = { type: "rate_limit_error", code: null };
+  expect(classify(api(429), null, error)).toMatchObject({ is: "unavailable" });
+});

@@ -9,6 +9,19 @@ export interface Limit {
   readonly window: string | null;
 }
 
+/** The API's own words for an error, which the binary leaves out of the result's text. */
+export interface ApiError {
+  readonly type: string | null;
+  readonly code: string | null;
+}
+
+/** What an `assistant` line of the main thread says of an error of the API; null where it is of something else. */
+export function apiErrorOf(json: Json): ApiError | null {
+  if (json["is_api_error_message"] !== true || text(json, "parent_tool_use_id") !== null)
+    return null;
+  return { type: text(json, "api_error_type"), code: text(json, "api_error_code") };
+}
+
 /** What a result adds to the bill; undefined where the binary does not say. Cumulative fields are never summed. */
 export function sinceLast(json: Json): number | undefined {
   const usage = object(json, "model_usage_since_last_result");
@@ -20,10 +33,14 @@ export function sinceLast(json: Json): number | undefined {
 }
 
 /**
- * Why a result is an error; null where it is none. `limit` is the one that is reached, if any. Told from `is_error`,
+ * Why a result is an error; null where it is none. `limit` is the one that is reached, if any, `error` what the API called it. Told from `is_error`,
  * `terminal_reason` and the API's status (claude-code.md §3), and from the text only where there is no status of its own.
  */
-export function classify(json: Json, limit: Limit | null): RoundFailure | null {
+export function classify(
+  json: Json,
+  limit: Limit | null,
+  error: ApiError | null = null,
+): RoundFailure | null {
   if (json["is_error"] !== true) return null;
   const subtype = text(json, "subtype");
   const reason = text(json, "terminal_reason");
@@ -34,11 +51,21 @@ export function classify(json: Json, limit: Limit | null): RoundFailure | null {
   const said = text(json, "result") ?? firstError(json) ?? reason ?? subtype;
   const detail = (said ?? "an error without a text").split("\n")[0] ?? "";
   if (reason !== "api_error") return { is: "agent", detail };
+  if (isOfMoney(error)) return { is: "credentials", detail };
   return apiFailure(number(json, "api_error_status"), detail, limit);
 }
 
-/** Without a login there was no request, so there is no status; an empty account is a 400 like any bad request. */
-const needsPerson = /^Not logged in|credit balance is too low|enforced_spend_limit_reached/i;
+/** A spend cap is a 429 like any rate limit by its status, and no wait ends it. */
+function isOfMoney(error: ApiError | null): boolean {
+  return error?.type === "billing_error" || error?.code === "enforced_spend_limit_reached";
+}
+
+/**
+ * Without a login there was no request, so there is no status; an empty account and a spend limit of the person's own are a 400
+ * like any bad request. The words for a spend cap are for a binary that does not pass its code on.
+ */
+const needsPerson =
+  /^Not logged in|credit balance is too low|spend limit reached|reached your (?:specified )?(?:workspace )?API usage limits/i;
 
 function apiFailure(status: number | null, detail: string, limit: Limit | null): RoundFailure {
   if (status === 401 || status === 402 || status === 403 || needsPerson.test(detail))

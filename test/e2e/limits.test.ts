@@ -87,6 +87,18 @@ test("a key that is refused on the real binary waits for a person, and goes on o
   expect(statesOf(await world.settled(run.id))).toEqual({ a: "landed" });
 });
 
+test("a spend cap on the real binary waits for a person, fails nothing, and goes on once they resume", async () => {
+  world = await openWorld({ real: true });
+  const cap = { status: 429, errorCode: "enforced_spend_limit_reached", times: 5 };
+  const plan = world.plan([{ id: "a", prompt: fails(cap) }]);
+  const { code, stdout } = await world.muster(["run", "--json", plan]);
+  const { run } = JSON.parse(stdout);
+  expect([code, run.state]).toEqual([3, "needs_attention"]);
+  expect(taskOf({ run }, "a")).toMatchObject({ state: "parked", reason: "credentials" });
+  await world.command({ type: "resume", run: run.id, task: null, usd: null, ...world.caller });
+  expect(statesOf(await world.settled(run.id))).toEqual({ a: "landed" });
+});
+
 const isRefused = (detail: RunDetail): boolean => taskOf(detail, "a").reason === "credentials";
 
 test("a daemon that came back without the key parks what needs it, and goes on with a resume", async () => {

@@ -24,6 +24,8 @@ export interface Responder {
 export interface ApiError {
   readonly status: number | null;
   readonly error: string;
+  /** What else the line of the error says, in the API's words. */
+  readonly more: Wire;
   readonly text: string;
 }
 
@@ -138,8 +140,18 @@ const errorNames: Readonly<Record<number, string>> = {
 
 function errorOf(failure: FailureStep): ApiError {
   if (!("status" in failure))
-    return { status: null, error: "server_error", text: "API Error: Connection error." };
+    return { more: {}, status: null, error: "server_error", text: "API Error: Connection error." };
   const { status } = failure;
   const error = errorNames[status] ?? (status >= 500 ? "server_error" : "unknown");
-  return { status, error, text: `API Error: ${status} ${failure.message ?? `scripted ${status}`}` };
+  const { errorType, errorCode } = failure;
+  const more = {
+    ...(errorType === undefined ? {} : { api_error_type: errorType }),
+    ...(errorCode === undefined ? {} : { api_error_code: errorCode }),
+  };
+  return {
+    more,
+    status,
+    error,
+    text: `API Error: ${status} ${failure.message ?? `scripted ${status}`}`,
+  };
 }

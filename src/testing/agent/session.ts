@@ -145,6 +145,7 @@ async function runPrompt(
   };
   if (!isLoggedIn(state.env)) {
     const error = {
+      more: {},
       status: null,
       error: "authentication_failed",
       text: "Not logged in · Please run /login",

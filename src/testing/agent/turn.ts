@@ -239,7 +239,12 @@ export function failed(
   error: ApiError,
 ): TurnEnd {
   const content = [{ type: "text", text: error.text }];
-  const more = { error: error.error, is_api_error_message: true, api_error_status: error.status };
+  const more = {
+    ...error.more,
+    error: error.error,
+    is_api_error_message: true,
+    api_error_status: error.status,
+  };
   turn.host.emit(assistant({ id: crypto.randomUUID(), model: "<synthetic>", content }, more));
   return end(turn, {
     subtype: "success",

@@ -94,7 +94,7 @@ function readSteps(wire: unknown): readonly Step[] {
   return wire as readonly Step[];
 }
 
-const textKeys = ["think", "say", "message", "errorType", "sseError"] as const;
+const textKeys = ["think", "say", "message", "errorType", "errorCode", "sseError"] as const;
 const numberKeys = ["delayMs", "deltas", "deltaDelayMs", "status", "times"] as const;
 const kindKeys = ["think", "say", "tools", "stop", "status", "hang", "drop", "sseError"] as const;
 

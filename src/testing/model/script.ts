@@ -42,6 +42,8 @@ export type FailureStep =
       readonly message?: string;
       /** The error type of the body. Default: the one that belongs to the status. */
       readonly errorType?: string;
+      /** `details.error_code` of the body. Default: no details. */
+      readonly errorCode?: string;
       readonly times?: number;
     }
   /** Silence: no response headers at all, or none after the start of the stream. */

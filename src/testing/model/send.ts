@@ -139,6 +139,7 @@ export function sendError(
   options: {
     readonly message?: string;
     readonly errorType?: string;
+    readonly errorCode?: string;
     readonly headers?: Readonly<Record<string, string>>;
   },
 ): void {
@@ -146,7 +147,9 @@ export function sendError(
     options.errorType ??
     errorTypes[status] ??
     (status < 500 ? "invalid_request_error" : "api_error");
-  const error = { type, message: options.message ?? `scripted ${status}` };
+  const { errorCode, message = `scripted ${status}` } = options;
+  const details = errorCode === undefined ? {} : { details: { error_code: errorCode } };
+  const error = { type, message, ...details };
   sendJson(
     response,
     status,

@@ -21,6 +21,20 @@ const limited = { is: "unavailable", reason: "rate_limit", status: 429, retryAt:
 const refused = { is: "credentials" } as const;
 const poor = "Your credit balance is too low to access the Anthropic API.";
 
+const own = "You have reached your specified API usage limits. You will regain access next month.";
+/** With their words, since older binaries pass neither type nor code on. */
+const spendCap = {
+  status: 429,
+  errorCode: "enforced_spend_limit_reached",
+  message: "You have reached your API usage limits: the monthly threshold was crossed.",
+};
+const bill = {
+  status: 429,
+  errorType: "billing_error",
+  headers: { "retry-after": "3600" },
+  message: "spend limit reached",
+};
+
 /** In two sessions, since each wait for the binary's own retries takes 9 s. */
 const apiCases: readonly { readonly where: string; readonly cases: readonly ApiCase[] }[] = [
   {
@@ -30,6 +44,14 @@ const apiCases: readonly { readonly where: string; readonly cases: readonly ApiC
       { what: "401", step: { status: 401 }, failure: refused, retries: true },
       { what: "429", step: { status: 429 }, failure: limited, retries: true },
       { what: "no money", step: { status: 400, message: poor }, failure: refused, retries: false },
+      {
+        what: "an own limit",
+        step: { status: 400, message: own },
+        failure: refused,
+        retries: false,
+      },
+      { what: "a spend cap", step: spendCap, failure: refused, retries: true },
+      { what: "a bill", step: bill, failure: refused, retries: false },
     ],
   },
   {
