@@ -10,7 +10,7 @@ export async function countOwnRefs(
     "--format=%(refname)",
     "refs/muster/",
     "refs/heads/muster/",
-    "refs/heads/muster-run_*/",
+    "refs/heads/muster-run_*/**",
   ]);
   const names = listed.stdout
     .toString("utf8")
@@ -20,7 +20,7 @@ export async function countOwnRefs(
   return { refs, branches: names.length - refs };
 }
 
-/** Refs below `below`, which ends in a slash, with what they point to. */
+/** Refs below `below`, which ends in a slash or is a pattern of for-each-ref, with what they point to. */
 export async function listRefs(
   repo: Repository,
   below: string,

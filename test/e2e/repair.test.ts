@@ -151,6 +151,7 @@ test("everything that was left over is found, shown without a change, mended onc
       ["folder", stranger, false],
       ["ref", "refs/muster/attempts/att_zz_3/", false],
       ["ref", `refs/muster/landing/${att}`, true],
+      ["ref", "refs/heads/muster/run_zz/", false],
     ]);
     expect(everything()).toEqual(before);
     expect(isAlive(left)).toBe(true);
@@ -170,9 +171,11 @@ test("everything that was left over is found, shown without a change, mended onc
     expect(await world.git("branch", "--list", "muster/*")).toContain(`muster/${over}/gone`);
 
     const { findings } = await repair();
-    expect(findings.map(({ kind, repair: does }) => [kind, does])).toEqual([
-      ["folder", null],
-      ["ref", null],
+    expect(findings.map(({ what, repair: does }) => [what, does])).toEqual([
+      [stranger, null],
+      ["refs/muster/attempts/att_zz_3/", null],
+      ["refs/muster/rescue/orphan-att_zz_1", null],
+      ["refs/heads/muster/run_zz/", null],
     ]);
     expect(isAlive(others)).toBe(true);
     expect([theirs, persons, stranger, kept].filter((path) => !existsSync(path))).toEqual([]);

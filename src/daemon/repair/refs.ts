@@ -1,11 +1,14 @@
-/** Refs of attempts that no run knows: they hold work, so they are named and kept. Merges that will never land are let go of. */
+/** Refs and branches of attempts that no run knows: they hold work, so they are named and kept. Merges that will never land are let go of. */
 import { listRefs } from "../../git/own-refs.ts";
 import { deleteRef } from "../../git/refs.ts";
-import { type Flaw, type Project, type Scene, done, isAttempt } from "./scene.ts";
+import { type Flaw, type Project, type Scene, attemptIn, done, isAttempt } from "./scene.ts";
 import { shellWord } from "../../core/words.ts";
 
 const snapshots = "refs/muster/attempts/";
 const merges = "refs/muster/landing/";
+const rescued = "refs/muster/rescue/";
+/** Where a branch `muster` is in the way of a folder of that name, the second. */
+const branches = ["refs/heads/muster/", "refs/heads/muster-run_*/**"];
 
 /** Of all projects; snapshots of one attempt are one finding. */
 export async function leftRefs(scene: Scene): Promise<Flaw[]> {
@@ -13,6 +16,8 @@ export async function leftRefs(scene: Scene): Promise<Flaw[]> {
   for (const project of scene.projects) {
     flaws.push(...(await unknownSnapshots(scene, project)));
     flaws.push(...(await deadMerges(scene, project)));
+    flaws.push(...(await unknownRescues(scene, project)));
+    flaws.push(...(await unknownBranches(scene, project)));
   }
   return flaws;
 }
@@ -26,7 +31,28 @@ async function unknownSnapshots(scene: Scene, { root, repo }: Project): Promise<
     .map((att) => kept(root, `${snapshots}${att}/`, att));
 }
 
-function kept(root: string, what: string, att: string): Flaw {
+/** What a repair, or a cleaning that was cut off, put aside; what was in a place of gates can be made again. */
+async function unknownRescues(scene: Scene, { root, repo }: Project): Promise<Flaw[]> {
+  const refs = await listRefs(repo, rescued);
+  scene.count.refs += refs.length;
+  return refs.flatMap(({ ref }): Flaw[] => {
+    const att = attemptIn(ref.slice(rescued.length));
+    return att !== undefined && scene.standing(att) === "unknown" ? [kept(root, ref, att)] : [];
+  });
+}
+
+/** The branches of one run are one finding. */
+async function unknownBranches(scene: Scene, { root, repo }: Project): Promise<Flaw[]> {
+  const refs = (await Promise.all(branches.map((below) => listRefs(repo, below)))).flat();
+  scene.count.refs += refs.length;
+  const runs = refs.flatMap(({ ref }) => {
+    const [below, of] = /^refs\/heads\/muster[/-]run_([0-9a-z]+)\//.exec(ref) ?? [];
+    return below !== undefined && scene.standing(`att_${of}_1`) === "unknown" ? [below] : [];
+  });
+  return [...new Set(runs)].map((below) => kept(root, below, null));
+}
+
+function kept(root: string, what: string, att: string | null): Flaw {
   return {
     finding: {
       id: `ref:${root}:${what}`,
@@ -34,7 +60,7 @@ function kept(root: string, what: string, att: string): Flaw {
       what,
       attempt: att,
       project: root,
-      why: "no run knows its attempt",
+      why: att === null ? "no run knows it" : "no run knows its attempt",
       repair: null,
       stays: `it holds work; to see what, run git -C ${shellWord(root)} for-each-ref ${what}`,
     },

@@ -67,7 +67,7 @@ test("a home with nothing left over has nothing to repair, and says how much was
   writeFileSync(join(house.home, "tmp", "muster-git-x"), "");
   const { findings, looked } = await repairPlan(house.parts, { retentionMs });
   expect(findings).toEqual([]);
-  expect(looked).toMatchObject({ projects: 1, absent: 0, worktrees: 3, folders: 2, refs: 2 });
+  expect(looked).toMatchObject({ projects: 1, absent: 0, worktrees: 3, folders: 2, refs: 4 });
   expect(existsSync(place.worktree)).toBe(true);
 });
 
@@ -90,6 +90,7 @@ test("orphaned worktrees go behind a rescue ref, and others' worktrees stay", as
     [over.worktree]: true,
     [unknown.worktree]: true,
     [locked]: false,
+    "refs/heads/muster/run_zz/": false,
   });
   expect(findings.find(({ what }) => what === locked)?.stays).toContain("it is locked (mine)");
   expect(house.listing()).toEqual(before);
@@ -318,13 +319,29 @@ test("refs of unknown attempts are named and kept; merges of attempts that are o
     "landing/att_zz_1",
     "landing/att_a_1",
     "landing/att_b_1",
-    "rescue/att_zz_1",
+    "rescue/orphan-att_zz_1",
+    "rescue/gone-att_a_1",
+    "rescue/gone-repo-0a1b2c3d-gate-1",
   ];
   for (const name of refs) await world.git(["update-ref", `refs/muster/${name}`, "HEAD"]);
+  const branches = ["muster/run_zz/a", "muster/run_zz/b", "muster-run_zy/a", "muster/run_a/api"];
+  for (const name of [...branches, "muster/mine", "muster-mine/run_zx/a"])
+    await world.git(["update-ref", `refs/heads/${name}`, "HEAD"]);
+  const before = await world.git(["for-each-ref", "refs/heads"]);
   expect(said(await find(house))).toEqual([
     ["ref", "refs/muster/attempts/att_zz_1/", false],
     ["ref", "refs/muster/landing/att_a_1", true],
     ["ref", "refs/muster/landing/att_zz_1", false],
+    ["ref", "refs/muster/rescue/orphan-att_zz_1", false],
+    ["ref", "refs/heads/muster/run_zz/", false],
+    ["ref", "refs/heads/muster-run_zy/", false],
+  ]);
+  const [branch] = (await find(house)).filter(({ what }) => what.endsWith("run_zz/"));
+  const [, command = ""] = branch?.stays?.split(", run git -C ") ?? [];
+  const shown = await world.git(command.split(" ").slice(1));
+  expect(shown.split("\n").map((line) => line.split("\t")[1])).toEqual([
+    "refs/heads/muster/run_zz/a",
+    "refs/heads/muster/run_zz/b",
   ]);
   expect((await mend(house)).map(({ done }) => done)).toEqual([true]);
   const left = (await world.git(["for-each-ref", "--format=%(refname)", "refs/muster"])).split(
@@ -336,6 +353,7 @@ test("refs of unknown attempts are named and kept; merges of attempts that are o
       .map((name) => `refs/muster/${name}`)
       .toSorted(),
   );
+  expect(await world.git(["for-each-ref", "refs/heads"])).toBe(before);
 });
 
 test("a folder that git does not know, and an attempt without its folder, are told of and left", async () => {
