@@ -175,12 +175,14 @@ describe("a snapshot", () => {
     w.work("a");
     w.endRound("a");
     const why = "refs/muster/attempts/att_a_1/1.lock is in the way: git (process 5) works there";
-    for (let tries = 0; tries < 3; tries++) {
+    const { now } = d;
+    for (let tries = 0; tries < 6; tries++) {
       d.see("a", { saw: "snapshot_failed", why });
       expect(d.attempt("a").park).toMatchObject({ reason: "backoff", detail: why });
       d.tick((d.attempt("a").park?.until ?? 0) - d.now);
       expect(d.effect("a", "snapshot")).toBeDefined();
     }
+    expect(d.now - now).toBeGreaterThan(120_000);
     expect(d.see("a", { saw: "snapshot_failed", why })).toContain("attempt.ending");
     expect(d.attempt("a").phase).toMatchObject({
       at: "ending",

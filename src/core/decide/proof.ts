@@ -13,6 +13,8 @@ const maxGateTries = 3;
 
 /** A worktree that could not be read is looked at this often again. */
 const maxInspectTries = 3;
+/** Two minutes of growing waits: as long as any git lives in a repository, no lock that a dead one left there is taken away. */
+const maxSnapshotTries = 6;
 
 type Saw<K extends Observed["saw"]> = Extract<Observed, { saw: K }>;
 
@@ -53,7 +55,8 @@ export function tryLater(
 ): void {
   const attempt = d.attempt(att);
   const isFull = seen.disk === true;
-  if (isFull || attempt.recoveries < maxInspectTries || openAsks(attempt).length > 0) {
+  const tries = seen.saw === "snapshot_failed" ? maxSnapshotTries : maxInspectTries;
+  if (isFull || attempt.recoveries < tries || openAsks(attempt).length > 0) {
     const reason = isFull ? "disk" : "backoff";
     // Between rounds it would be due at once again, and again.
     const more = attempt.phase.at === "idle" ? { unsaved: true as const } : {};
