@@ -75,6 +75,7 @@ test.each([
   ["a spend cap by its code", api(429), { type: null, code: "enforced_spend_limit_reached" }],
   ["a bill", api(429), { type: "billing_error", code: null }],
   ["a spend cap by its words", api(429, cap), null],
+  ["a gateway's limit by its words", api(429, "spend limit reached · resets Aug 8"), null],
   [
     "an own limit",
     api(400, "API Error: 400 You have reached your specified API usage limits."),
