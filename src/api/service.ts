@@ -44,6 +44,7 @@ export interface HostInfo {
     readonly why: string;
   } | null;
   readonly unrecorded: Unrecorded | null;
+  readonly refused: readonly RefusedCredential[];
 }
 
 /** Nothing can be recorded, so what is shown is what was before; it goes on by itself. */
@@ -51,6 +52,15 @@ export interface Unrecorded {
   readonly why: string;
   /** The command that tells more. */
   readonly command: string;
+}
+
+/** A credential that tasks wait for until a person has seen to it. */
+export interface RefusedCredential {
+  readonly why: string;
+  /** How many wait. */
+  readonly tasks: number;
+  /** Runs that use it, oldest first. */
+  readonly runs: readonly string[];
 }
 
 /** What a run would do, before anything starts. */

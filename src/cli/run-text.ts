@@ -1,6 +1,6 @@
 /** A run as text for people: one line a task, then what needs a person and what to do next. */
 import { shellWord } from "../core/words.ts";
-import type { HostInfo, RunDetail } from "../api/service.ts";
+import type { HostInfo, RefusedCredential, RunDetail } from "../api/service.ts";
 import { duration, oneLine, sayJson, table, tint, usd } from "./output.ts";
 import { taskLine } from "./progress.ts";
 import { mark, tone } from "./states.ts";
@@ -38,6 +38,15 @@ function takeOver({ tasks }: RunDetail["run"]): string[] {
 /** Why this host runs less than it could. */
 export function heldBackText({ parallel, of, why }: NonNullable<HostInfo["heldBack"]>): string {
   return `▲ at most ${parallel} of ${of} at once: ${why}`;
+}
+
+/** What needs a person once, however many tasks wait for it. */
+export function refusedText({ why, tasks, runs }: RefusedCredential): string[] {
+  const of = runs.length > 1 ? ` of ${runs.length} runs` : "";
+  return [
+    `▲ credentials: ${oneLine(why, 90)}; ${tasks} ${tasks === 1 ? "task waits" : "tasks wait"}${of}`,
+    `  ↳ muster resume ${runs[0]}`,
+  ];
 }
 
 /** The commands that go on from here, most urgent first. */

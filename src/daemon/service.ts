@@ -25,6 +25,7 @@ import { housekeeping } from "./keeping/housekeeping.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { previewOf } from "./preview.ts";
 import { type Found, findRun, listRuns, requireTask, runDetail } from "./projection.ts";
+import { refusedCredentials } from "./refused.ts";
 import { transcriptOf } from "./transcript.ts";
 import { giveTrust, lookAtOwnConfig } from "./trust.ts";
 
@@ -63,6 +64,7 @@ export function service(parts: ServiceParts): Service {
       })),
       heldBack: parts.heldBack(),
       unrecorded: unrecorded(),
+      refused: refusedCredentials(engine.state, host.now()),
     }),
     async stopHost(options) {
       parts.stop(options);

@@ -118,6 +118,13 @@ test("a key that is refused stops all with one notification, and one resume with
   await patiently(() => asks().length > 1, 10_000, "another notification");
 
   await world.until(run, ({ run: { state } }) => state === "needs_attention");
+  // What needs a person is one thing, however many wait for it.
+  const listed = (await world.muster(["ls"])).stdout;
+  expect(
+    listed.match(/▲ credentials: .+; 4 tasks wait of 2 runs\n {2}↳ muster resume run_/g),
+  ).toHaveLength(1);
+  const { refused: told } = JSON.parse((await world.muster(["ls", "--json"])).stdout);
+  expect(told).toMatchObject([{ tasks: 4, runs: [run, second.id] }]);
   const refused = lines(file);
   const resumed = await world.muster(["resume", run]);
   expect(resumed.code, resumed.stderr).toBe(0);

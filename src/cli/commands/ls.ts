@@ -2,11 +2,11 @@
 import type { Command } from "commander";
 import { homedir } from "node:os";
 import type { DiskUse } from "../../api/housekeeping.ts";
-import type { RunSummary } from "../../api/service.ts";
+import type { RefusedCredential, RunSummary } from "../../api/service.ts";
 import { connect } from "../connect.ts";
 import { sizeText } from "../measure.ts";
 import { duration, oneLine, say, sayJson, table, tint, usd } from "../output.ts";
-import { heldBackText } from "../run-text.ts";
+import { heldBackText, refusedText } from "../run-text.ts";
 import { mark, tone } from "../states.ts";
 import { unrecordedText } from "../unrecorded.ts";
 
@@ -20,18 +20,18 @@ export function lsCommand(root: Command): void {
     .option("--json", "print an object")
     .action(async (flags: { all?: boolean; json?: boolean }) => {
       const daemon = await connect();
-      const [runs, disk, { heldBack, unrecorded }] = await Promise.all([
+      const [runs, disk, { heldBack, refused, unrecorded }] = await Promise.all([
         daemon.runs(flags.all === true ? 10_000 : 20),
         daemon.disk(),
         daemon.host(),
       ]);
-      if (flags.json === true) sayJson({ schema: 1, runs, disk });
+      if (flags.json === true) sayJson({ schema: 1, runs, disk, refused });
       else
         say(
           runs.length === 0
             ? 'no runs yet\n↳ To start one, run muster run "what to do"'
             : [
-                listText(runs, flags.all === true),
+                listText(runs, refused, flags.all === true),
                 ...(heldBack ? [tint("ask", heldBackText(heldBack))] : []),
                 ...unrecordedText(unrecorded).map((line) => tint("ask", line)),
                 diskText(disk),
@@ -40,7 +40,11 @@ export function lsCommand(root: Command): void {
     });
 }
 
-function listText(runs: readonly RunSummary[], all: boolean): string {
+function listText(
+  runs: readonly RunSummary[],
+  refused: readonly RefusedCredential[],
+  all: boolean,
+): string {
   const asking = runs.flatMap((run) => run.asking.map((ask) => ({ run, ask })));
   const lines: string[] = [];
   for (const { run, ask } of asking) {
@@ -49,7 +53,9 @@ function listText(runs: readonly RunSummary[], all: boolean): string {
       `  ↳ ${ask.kind === "approval" ? `muster approve ${run.id}/${ask.task}` : `muster answer ${run.id}/${ask.task} …`}`,
     );
   }
-  if (asking.length > 0) lines.push("");
+  for (const [line = "", command = ""] of refused.map(refusedText))
+    lines.push(tint("ask", line), command);
+  if (lines.length > 0) lines.push("");
   const open = runs.filter(isOpen);
   const settled = runs.filter((run) => !isOpen(run));
   const shown = [...open, ...settled.slice(0, all ? settled.length : shownSettled)];
