@@ -28,13 +28,18 @@ export interface DaemonOptions {
   readonly capacity?: () => Capacity;
 }
 
+/** The lock, once it is taken. Whoever waits keeps it: one that nothing refers to is closed with the garbage. */
+interface Lock {
+  release: () => void;
+}
+
 /** Runs the daemon of this MUSTER_HOME until it is asked to end. Throws Fault `locked` where another one lives. */
-async function runDaemon(options: DaemonOptions): Promise<void> {
+async function runDaemon(options: DaemonOptions, lock: Lock): Promise<void> {
   setChildUmask(process.umask(0o077));
   const home = ensureHome(musterHome(process.env));
   const socket = socketPath(home, process.env);
   ensureSocketFolder(socket);
-  const release = takeLock(join(home, "lock.db"));
+  lock.release = takeLock(join(home, "lock.db"));
   const log = openLog(home);
   const end = ending();
   const house = await openHouse({
@@ -56,7 +61,7 @@ async function runDaemon(options: DaemonOptions): Promise<void> {
   log("info", "Daemon stopping", { why });
   await server.close();
   await house.close({ sessions });
-  release();
+  lock.release();
   log("info", "Daemon ended", { why });
 }
 
@@ -87,13 +92,15 @@ function watchIdle(isIdle: () => boolean, onIdle: () => void): NodeJS.Timeout {
 
 /** The whole life of the process: exits with 0 after an end that was asked for, else with the Fault's code and the Fault on stderr. */
 export async function daemonMain(options: DaemonOptions = {}): Promise<never> {
+  const lock: Lock = { release: () => {} };
   try {
-    await runDaemon(options);
+    await runDaemon(options, lock);
     process.exit(0);
   } catch (error) {
     const fault = faultOf(error);
     say(fault, error);
     if (fault.code === "no_space") await awaitSpace(musterHome(process.env));
+    lock.release();
     return exit(fault);
   }
 }
