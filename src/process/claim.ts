@@ -2,8 +2,9 @@
  * The claim of a terminal on a session: a file that names who holds it, `muster attach` and the program that it runs. It holds for as
  * long as one of them lives, so a killed `muster attach` does not let go of a session that its program still has.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type Identity, isAlive } from "./identity.ts";
+import { replaceNow } from "./replace.ts";
 
 /** Of the file, in an attempt's folder. */
 export const claimName = "attached";
@@ -65,12 +66,9 @@ export function makeClaim(path: string, own: Identity): Identity | undefined {
 /** Adds the program to the claim of `own`, which holds it; where nothing can be written the claim is of `own` alone, as before. */
 export function nameProgram(path: string, own: Identity, program: Identity): void {
   const claim: Claim = { ...own, program };
-  const sibling = `${path}.new`;
   try {
-    rmSync(sibling, { force: true });
-    writeFileSync(sibling, JSON.stringify(claim), { mode: 0o600, flag: "wx" });
-    renameSync(sibling, path);
+    replaceNow(path, JSON.stringify(claim));
   } catch {
-    rmSync(sibling, { force: true }); // The program runs already: its terminal must not be left for that.
+    // The program runs already: its terminal must not be left for that.
   }
 }

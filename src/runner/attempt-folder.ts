@@ -1,10 +1,10 @@
 /** What a runner leaves in an attempt's folder besides its starts, and what the starts say of each other. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "../config/write.ts";
 import { Fault } from "../core/fault.ts";
 import type { Launch } from "../core/runner.ts";
 import { claimName, holderOf } from "../process/claim.ts";
+import { replaceNow } from "../process/replace.ts";
 import { isRunning, readShim } from "../process/shim.ts";
 
 /**
@@ -26,10 +26,10 @@ export function openAttempt({ dir, n, session }: Launch): void {
  * Puts a message that is too long for one line at `msg/<uuid>.md`, replacing what was said before: a session may be reading it.
  * Returns the text that names it.
  */
-export async function writeLongMessage(dir: string, uuid: string, text: string): Promise<string> {
+export function writeLongMessage(dir: string, uuid: string, text: string): string {
   const folder = join(dir, "msg");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, `${uuid}.md`);
-  await replaceFile(path, text);
+  replaceNow(path, text);
   return `The message is long. Read all of it from ${path} first, then do what it says.`;
 }

@@ -70,7 +70,7 @@ function attach(
       await lines(
         Buffer.byteLength(line) < maxLineBytes
           ? line
-          : messageLine(uuid, await writeLongMessage(launch.dir, uuid, text)),
+          : messageLine(uuid, writeLongMessage(launch.dir, uuid, text)),
       );
     },
     answer: (ask, answer, input) => lines(answerLine(ask, answer, input)),

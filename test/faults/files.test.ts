@@ -122,9 +122,9 @@ test("an artifact is not written through a link that is in its place (F37)", asy
   expect(readFileSync(path, "utf8")).toBe("whole");
 });
 
-test("a long message that is said again replaces the file that a session may be reading (F37)", async (context) => {
+test("a long message that is said again replaces the file that a session may be reading (F37)", (context) => {
   const { path, other } = linked(context, "msg/uuid.md");
-  await writeLongMessage(dirname(dirname(path)), "uuid", "said again");
+  writeLongMessage(dirname(dirname(path)), "uuid", "said again");
   expect(readFileSync(path, "utf8")).toBe("said again");
   expect(readFileSync(other, "utf8")).toBe("cut o");
 });
