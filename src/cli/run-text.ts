@@ -81,7 +81,7 @@ export function nextSteps(detail: RunDetail): string[] {
     if (view.state === "paused" && !paused) lines.push(`↳ To go on, run muster resume ${address}`);
   }
   if (run.tasks.some(({ reason }) => reason === "credentials"))
-    lines.push(`↳ To go on with new credentials, run muster resume ${run.id}`);
+    lines.push(`↳ To go on once that is mended, run muster resume ${run.id}`);
   if (pausedFor !== null) lines.push(`▲ paused: ${oneLine(pausedFor, 200)}`);
   if (paused) lines.push(`↳ To go on, run muster resume ${run.id}`);
   lines.push(...takeOver(run));
