@@ -511,7 +511,7 @@ describe("errors", () => {
     expect(await refusalOf(["run", "plna.yaml"])).toEqual([
       2,
       "✗ no file plna.yaml",
-      expect.stringContaining('muster run --prompt "plna.yaml"'),
+      expect.stringContaining("muster run --prompt plna.yaml"),
     ]);
     expect(await faultOf(["show", "zzzz/a"])).toMatchObject({
       exit: 1,
@@ -651,7 +651,9 @@ describe("leaving", () => {
   test("`host stop` ends the daemon and returns when it is gone", async () => {
     await muster(["ls"]);
     const { host } = JSON.parse((await muster(["host", "status", "--json"])).stdout);
-    expect(Object.keys(host).join(" ")).toBe("pid version socket sessions heldBack unrecorded");
+    expect(Object.keys(host).join(" ")).toBe(
+      "pid version socket sessions heldBack unrecorded refused",
+    );
     expect((await muster(["host", "stop"])).stdout).toBe("✓ the daemon has ended\n");
     expect((await muster(["host", "status"])).code).toBe(69);
     expect((await muster(["host", "stop"])).stderr).toBe("◎ no daemon runs\n");

@@ -85,7 +85,10 @@ test("an older daemon is asked to end, and the command goes on with one of its o
   });
   await patiently(async () => (await world.api.version()).version === "0.0.1", 20_000, "it is up");
   const { code, stdout, stderr } = await world.muster(["ls", "--json"]);
-  expect([code, JSON.parse(stdout)]).toEqual([0, { schema: 1, runs: [], disk: expect.anything() }]);
+  expect([code, JSON.parse(stdout)]).toEqual([
+    0,
+    { schema: 1, runs: [], disk: expect.anything(), refused: [] },
+  ]);
   expect(stderr).toContain("0.0.1");
   expect((await old).stdout.toString()).toContain("POST /host/stop?sessions=0\n");
   expect((await world.api.version()).version).toBe(packageVersion());

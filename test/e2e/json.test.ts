@@ -61,7 +61,11 @@ async function actedOn(id: string, ...args: readonly string[]): Promise<TaskView
 async function refused(...args: readonly string[]): Promise<readonly unknown[]> {
   const { code, stdout } = await world.muster([...args, "--json"]);
   const { schema, error, ...more } = JSON.parse(stdout);
-  expect([schema, Object.keys(error), more]).toEqual([1, ["code", "message", "remedy"], {}]);
+  expect([schema, Object.keys(error), more]).toEqual([
+    1,
+    ["code", "message", "remedy", "more"],
+    {},
+  ]);
   return [code, error.code, error.message];
 }
 

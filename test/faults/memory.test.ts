@@ -1,5 +1,6 @@
 /** Memory runs out: the kernel kills a session, a gate or the daemon in a control group of a few megabytes. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { TestContext } from "vitest";
 import { expect, test } from "vitest";
 import { readStat } from "../../src/process/identity.ts";
@@ -34,7 +35,16 @@ async function openedIn(
   const world = await opened(context, { files });
   await world.muster(["ls"]);
   group.add((await world.api.version()).pid);
+  // What it counted before it has looked there is no news to it.
+  const isKnown = (): boolean => readMemoryFile(world).includes("/muster-test-");
+  await patiently(isKnown, 20_000, "a look at the group");
   return { world, group };
+}
+
+/** Empty where there is none yet. */
+function readMemoryFile({ state }: World): string {
+  const path = join(state, "memory.json");
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 async function pidOf(world: World, run: string, id: string): Promise<number> {
