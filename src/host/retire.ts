@@ -11,7 +11,9 @@ import type { Attempt, Worktree } from "../core/attempt.ts";
 import { runCommand } from "../gate/command.ts";
 import { readCheckouts } from "../git/checkout.ts";
 import { dropGatePlaces } from "../git/gate-place.ts";
-import { isAncestor } from "../git/inspect.ts";
+import type { Sha } from "../core/ids.ts";
+import { isAncestor, treeOf } from "../git/inspect.ts";
+import { snapshot } from "../git/snapshot.ts";
 import { branchPrefix, deleteRef, readRef } from "../git/refs.ts";
 import type { Repository } from "../git/git.ts";
 import { openPlace, readHeadSha, readRegistrations } from "../git/registration.ts";
@@ -31,7 +33,7 @@ import { dropMerge } from "./landing.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { readForeignLock, whyItStays } from "./stays.ts";
-import { type TakenAway, takeAway, throwAway } from "./take-away.ts";
+import { type TakenAway, changed, takeAway, throwAway } from "./take-away.ts";
 
 const gone = "its worktree is gone, and muster did not take it away";
 
@@ -94,6 +96,17 @@ async function findUnrecorded(
   return { ...record, branch, base: target, baseTree: target, config: target, basis: {} };
 }
 
+/**
+ * The tree of the snapshot that was taken when the session's work was over; null where there is none, or where an earlier try to give
+ * the worktree back has run teardown in it since.
+ */
+async function leftTree(repo: Repository, attempt: Attempt): Promise<Sha | null> {
+  const { id, snapshots } = attempt;
+  const left = await readRef(repo, `refs/muster/attempts/${id}/${snapshots}`);
+  if (left === null || (await readRef(repo, lastRef(attempt))) !== null) return null;
+  return treeOf(repo, left);
+}
+
 /** The ref that holds everything of a worktree before it goes. */
 export function lastRef({ id, snapshots }: Attempt): string {
   return `refs/muster/attempts/${id}/${snapshots + 1}`;
@@ -101,9 +114,15 @@ export function lastRef({ id, snapshots }: Attempt): string {
 
 /**
  * Gives an attempt's worktree back: teardown, then all of it to a ref, then the folder leaves through the trash.
- * Where anything is not held by the ref, or speaks against it, nothing is removed and `why` says so.
+ * Where anything is not held by the ref, or speaks against it, nothing is removed and `why` says so. One that somebody has changed
+ * since the session's work was over goes only where a person has `asked` for it.
  */
-export async function giveBack(host: Host, attempt: Attempt, spec: TaskSpec): Promise<TakenAway> {
+export async function giveBack(
+  host: Host,
+  attempt: Attempt,
+  spec: TaskSpec,
+  { asked = false }: { readonly asked?: boolean } = {},
+): Promise<TakenAway> {
   const { worktree } = attempt;
   if (worktree === null) return { why: "it has no worktree" };
   const repo = await openProject(host, attempt.run, spec);
@@ -113,10 +132,16 @@ export async function giveBack(host: Host, attempt: Attempt, spec: TaskSpec): Pr
   const stays = await whyItStays(repo, { path: worktree.path, ours });
   if (stays !== null) return { why: stays };
   const place = await openPlace(repo, { gitDir: worktree.gitDir, path: worktree.path });
-  await tearDown(host, attempt, spec, worktree);
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
-  const brought = readBrought(host, attempt.id);
-  const taken = await takeAway(host, repo, place, { ref, message, brought }, ours);
+  const request = { ref, message, brought: readBrought(host, attempt.id) };
+  const { teardown } = await projectConfig(host, attempt.run, spec, worktree.config);
+  let unchanged = asked ? null : await leftTree(repo, attempt);
+  if (unchanged !== null && teardown.length > 0) {
+    if ((await snapshot(repo, place, request)).tree !== unchanged) return { why: changed(place) };
+    unchanged = null; // What teardown changes is nobody's.
+  }
+  await tearDown(host, attempt, spec, worktree);
+  const taken = await takeAway(host, repo, place, request, ours, unchanged);
   if ("ref" in taken)
     rmSync(join(attemptDir(host, attempt.id), "tmp"), { recursive: true, force: true });
   return taken;

@@ -1,4 +1,6 @@
 /** Taking a worktree away: nothing of it is deleted before a ref holds it, and it is looked at twice, here and in the trash. */
+import type { Sha } from "../core/ids.ts";
+import { shellWord } from "../core/words.ts";
 import type { Repository } from "../git/git.ts";
 import { readRef } from "../git/refs.ts";
 import type { Place } from "../git/registration.ts";
@@ -13,7 +15,7 @@ export type TakenAway = { readonly ref: string } | { readonly why: string };
 /**
  * Snapshot, rename into the trash, another look there, then the registration and the files. Where anything is not held by the ref, or
  * a process uses the folder by then, or somebody has locked it with another reason than `ours`, it is where it was and `why` says so.
- * The caller has asked `whyItStays` before.
+ * The caller has asked `whyItStays` before. With `unchanged` its files have to be this tree's still.
  */
 export async function takeAway(
   host: Host,
@@ -21,9 +23,11 @@ export async function takeAway(
   place: Place,
   request: SnapshotRequest,
   ours: string | null,
+  unchanged: Sha | null = null,
 ): Promise<TakenAway> {
   const { ref } = request;
   const taken = await snapshot(repo, place, request);
+  if (unchanged !== null && taken.tree !== unchanged) return { why: changed(place) };
   const missing = await notHeld(repo, taken);
   if (missing !== undefined) return { why: missing };
   let why = "the trash is on another file system";
@@ -54,6 +58,11 @@ export async function throwAway(
           error: String(error),
         }),
       );
+}
+
+/** Said of a worktree that somebody has worked in since its session ended: it is theirs to give away. */
+export function changed({ worktree }: Place): string {
+  return `it was changed since its session ended; to see how, run git -C ${shellWord(worktree)} status`;
 }
 
 async function notHeld(

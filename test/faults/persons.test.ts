@@ -23,7 +23,7 @@ async function worktreeOf(world: World, run: string, id: string): Promise<string
 const heldGate = (context: Context): Promise<World> =>
   opened(context, { files: { "test.sh": `${hold("gate")}\n${gateScript}` } });
 
-test.concurrent("what a person edits in a worktree during a round lands with it, and what they edit after it is kept (F31)", async (context) => {
+test.concurrent("what a person edits in a worktree during a round lands with it, and one that they edit after it is theirs to give away (F31)", async (context) => {
   const world = await heldGate(context);
   const run = await world.start(world.plan([held("a")]));
   await world.held("a");
@@ -33,7 +33,10 @@ test.concurrent("what a person edits in a worktree during a round lands with it,
   await world.held("gate");
   writeFileSync(join(worktree, "late.md"), "a person's, behind it\n");
   world.letGo("gate");
-  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+  const detail = await world.settled(run);
+  expect(statesOf(detail)).toEqual({ a: "landed" });
+  expect(taskOf(detail, "a").worktree).toBe(worktree);
+  expect(detail.tasks[0]?.attempts[0]?.kept).toContain("it was changed since its session ended");
   expect(await world.git("show", "main:mine.md")).toBe("a person's, in the round");
   expect(await world.git("ls-tree", "--name-only", "main", "late.md")).toBe("");
   const [newest = ""] = (
@@ -45,9 +48,11 @@ test.concurrent("what a person edits in a worktree during a round lands with it,
     )
   ).split("\n");
   expect(await world.git("show", `${newest}:late.md`)).toBe("a person's, behind it");
+  expect((await world.muster(["clean", `${run}/a`])).code).toBe(0);
+  expect(existsSync(worktree)).toBe(false);
 });
 
-test.concurrent("what a person commits in a worktree during a round lands with it, and what they commit after it is in a ref (F31)", async (context) => {
+test.concurrent("what a person commits in a worktree during a round lands with it, and what they commit after it stays (F31)", async (context) => {
   const world = await heldGate(context);
   const run = await world.start(world.plan([held("a")]));
   await world.held("a");
@@ -66,6 +71,7 @@ test.concurrent("what a person commits in a worktree during a round lands with i
   expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
   expect(await world.git("merge-base", "--is-ancestor", early, "main")).toBe("");
   expect(await world.git("ls-tree", "--name-only", "main", "late.md")).toBe("");
+  expect(await world.gitIn(worktree, "rev-parse", "HEAD")).toBe(late);
   expect(await world.git("for-each-ref", "--contains", late, "--format=%(refname)")).not.toBe("");
 });
 

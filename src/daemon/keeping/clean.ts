@@ -130,7 +130,7 @@ async function clean(host: Host, one: Candidate): Promise<Cleaned> {
 /** A restored worktree was never set up, so it is not torn down, and nothing in it was brought by anyone but a person. */
 async function take(host: Host, one: Candidate, ref: string): Promise<TakenAway> {
   const { attempt, spec, note, path } = one;
-  if (note === null) return giveBack(host, attempt, spec);
+  if (note === null) return giveBack(host, attempt, spec, { asked: true });
   const repo = await openProject(host, attempt.run, spec);
   const known = (await readRegistrations(repo)).find((each) => each.path === path);
   if (known === undefined) return { why: notKnown };
