@@ -91,13 +91,7 @@ export function service(parts: ServiceParts): Service {
       ...runDetail(await find(id), host.now()),
       unrecorded: unrecorded(),
     }),
-    async command(request) {
-      const found = await find(request.run);
-      if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
-      if ("env" in request) await callers.bring(found.run.id, await knowCaller(request));
-      if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
-      await engine.command(toCommand(request, found, callers.get(found.run.id)));
-    },
+    command: (request) => command(parts, find, request),
     ownConfig: (request) => lookAtOwnConfig(request, engine.state, parts.scratch),
     trust: (request) => giveTrust(request, engine, parts.scratch),
     diff: async (id, key, options) => diffOf(host, await find(id), key, options.stat),
@@ -182,6 +176,31 @@ function startCommand(
     acceptGates,
     credential: fingerprint,
   };
+}
+
+/** Throws the Fault of a command that is refused. */
+async function command(
+  { engine, host, callers }: ServiceParts,
+  find: (id: string) => Promise<Found>,
+  request: CommandRequest,
+): Promise<void> {
+  const found = await find(request.run);
+  const { id } = found.run;
+  const bring = async (): Promise<void> => {
+    if ("env" in request) await callers.bring(id, await knowCaller(request));
+  };
+  if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
+  await bring();
+  if (request.type === "resume") requireDetached(host, attemptsNamed(found, request.task));
+  const caller = callers.get(id);
+  try {
+    await engine.command(toCommand(request, found, caller));
+  } catch (error) {
+    // It settled between the look and the command: from there on it is read from its own rows.
+    if (found.settled || engine.state.runs.has(id)) throw error;
+    await bring();
+    await engine.command(toCommand(request, await find(request.run), caller));
+  }
 }
 
 /** Open attempts of a task, or of the whole run. */

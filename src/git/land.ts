@@ -25,6 +25,7 @@ import type { Repository } from "./git.ts";
 import { isAncestor, treeOf } from "./inspect.ts";
 import { readRef, requireSha, updateRef } from "./refs.ts";
 import type { Place } from "./registration.ts";
+import { clearHeadLock } from "./stale-lock.ts";
 import { shellWord } from "../core/words.ts";
 
 export type { FollowRecord } from "./follow.ts";
@@ -155,6 +156,8 @@ export async function recoverFollow(repo: Repository, record: FollowRecord): Pro
     });
   }
   try {
+    // The branch is moved from the checkout's side, which locks HEAD too.
+    await clearHeadLock(placeOf(repo, record));
     return await complete(repo, record);
   } finally {
     await dropLock(record);

@@ -30,6 +30,18 @@ export async function clearStaleLocks(place: Place, limitMs = 10_000): Promise<v
   for (const name of names) await clear(roomOf(place), join(place.gitDir, name), limitMs);
 }
 
+/**
+ * As `clearStaleLocks`, for the lock of HEAD in a person's checkout that our own git was killed in; one that somebody has by now is
+ * theirs, and stays.
+ */
+export async function clearHeadLock(place: Place): Promise<void> {
+  await clear(roomOf(place), join(place.gitDir, "HEAD.lock"), refLimitMs).catch(
+    (error: unknown) => {
+      if (!(error instanceof Fault)) throw error;
+    },
+  );
+}
+
 /** Where a lock's owner would be at work. */
 interface Room {
   /** Whoever has anything open here may have it. */

@@ -42,7 +42,7 @@ const tasks: readonly PlanTask[] = [
 /** What a command that succeeds prints under `--json`: one object, and nothing else. */
 async function json(...args: readonly string[]): Promise<unknown> {
   const { code, stdout, stderr } = await world.muster([...args, "--json"]);
-  expect([code, stderr]).toEqual([0, ""]);
+  expect([code, stderr], stdout).toEqual([0, ""]);
   return JSON.parse(stdout);
 }
 

@@ -99,6 +99,19 @@ describe("recovery", () => {
     }
   });
 
+  test("the lock of HEAD that a killed git left in the checkout goes (F1)", async () => {
+    for (const withRef of [false, true]) {
+      const { world, record } = await crash(async ({ world: { git, root }, old, next }) => {
+        await rm(join(root, ".git/index.lock"));
+        await git(["read-tree", "-m", "-u", old, next]);
+        if (withRef) await git(["update-ref", "refs/heads/main", next, old]);
+        await writeFile(join(root, ".git/HEAD.lock"), "");
+      });
+      expect(await recoverFollow(world.repo, record)).toMatchObject({ landed: true });
+      expect(existsSync(join(world.root, ".git/HEAD.lock"))).toBe(false);
+    }
+  });
+
   test("what a person committed on top of a landing that was cut off behind the ref stays, and so do its files (F1)", async () => {
     const { scene, world, record } = await crash(
       async ({ world: { git, root, write }, old, next }) => {
