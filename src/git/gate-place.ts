@@ -19,7 +19,8 @@ import {
   readLock,
   readRegistrations,
 } from "./registration.ts";
-import { deleteTrash, retireWorktree, serialized } from "./worktree.ts";
+import { deleteTrash } from "./trash.ts";
+import { retireWorktree, serialized } from "./worktree.ts";
 
 /** Why git is told that a gate place is locked. */
 const gateReason = "muster gate";

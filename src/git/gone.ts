@@ -14,7 +14,8 @@ import { withPrivateDir } from "./private.ts";
 import { readRef, readSymbolicHead, updateRef } from "./refs.ts";
 import { pinned, readHeadSha, type Place } from "./registration.ts";
 import { type Staged, captureStaged, nothingStaged } from "./staged.ts";
-import { deleteTrash, retireWorktree } from "./worktree.ts";
+import { deleteTrash } from "./trash.ts";
+import { retireWorktree } from "./worktree.ts";
 
 export interface LetGoRequest {
   /** Where what only the registration names is held. */

@@ -22,7 +22,8 @@ import {
   type WorktreeRecord,
 } from "./registration.ts";
 import { putStages } from "./staged.ts";
-import { deleteTrash, serialized } from "./worktree.ts";
+import { deleteTrash } from "./trash.ts";
+import { serialized } from "./worktree.ts";
 import { shellWord } from "../core/words.ts";
 
 /** What a snapshot holds, each as a commit. */

@@ -37,7 +37,7 @@ export async function clearStaleLocks(place: Place, limitMs = 10_000): Promise<v
 export async function clearHeadLock(place: Place): Promise<void> {
   await clear(roomOf(place), join(place.gitDir, "HEAD.lock"), refLimitMs).catch(
     (error: unknown) => {
-      if (!(error instanceof Fault)) throw error;
+      if (!(error instanceof Fault && error.code === "locked")) throw error;
     },
   );
 }

@@ -24,7 +24,6 @@ import { shellWord } from "../core/words.ts";
 
 export { openPlace, type Place, type WorktreeRecord } from "./registration.ts";
 export { listWorktrees } from "./list.ts";
-export { deleteTrash } from "./trash.ts";
 
 export interface AddRequest {
   /** Absolute; its last part is unique to the attempt. */

@@ -11,7 +11,6 @@ import type { Attempt, Worktree } from "../core/attempt.ts";
 import { runCommand } from "../gate/command.ts";
 import { readCheckouts } from "../git/checkout.ts";
 import { dropGatePlaces } from "../git/gate-place.ts";
-import type { Sha } from "../core/ids.ts";
 import { isAncestor, treeOf } from "../git/inspect.ts";
 import { snapshot } from "../git/snapshot.ts";
 import { branchPrefix, deleteRef, readRef } from "../git/refs.ts";
@@ -33,7 +32,7 @@ import { dropMerge } from "./landing.ts";
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { readForeignLock, whyItStays } from "./stays.ts";
-import { type TakenAway, changed, takeAway, throwAway } from "./take-away.ts";
+import { type Left, type TakenAway, takeAway, throwAway } from "./take-away.ts";
 
 const gone = "its worktree is gone, and muster did not take it away";
 
@@ -97,14 +96,17 @@ async function findUnrecorded(
 }
 
 /**
- * The tree of the snapshot that was taken when the session's work was over; null where there is none, or where an earlier try to give
+ * What was there when the session's work was over, by the snapshot of then; null where there is none, or where an earlier try to give
  * the worktree back has run teardown in it since.
  */
-async function leftTree(repo: Repository, attempt: Attempt): Promise<Sha | null> {
-  const { id, snapshots } = attempt;
+async function readLeft(repo: Repository, attempt: Attempt): Promise<Left | null> {
+  const { id, snapshots, run, task } = attempt;
   const left = await readRef(repo, `refs/muster/attempts/${id}/${snapshots}`);
   if (left === null || (await readRef(repo, lastRef(attempt))) !== null) return null;
-  return treeOf(repo, left);
+  return {
+    tree: await treeOf(repo, left),
+    changed: `somebody changed it after its session was over; to take it away all the same, run muster clean ${run}/${task}`,
+  };
 }
 
 /** The ref that holds everything of a worktree before it goes. */
@@ -135,13 +137,13 @@ export async function giveBack(
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
   const request = { ref, message, brought: readBrought(host, attempt.id) };
   const { teardown } = await projectConfig(host, attempt.run, spec, worktree.config);
-  let unchanged = asked ? null : await leftTree(repo, attempt);
-  if (unchanged !== null && teardown.length > 0) {
-    if ((await snapshot(repo, place, request)).tree !== unchanged) return { why: changed(place) };
-    unchanged = null; // What teardown changes is nobody's.
+  let left = asked ? null : await readLeft(repo, attempt);
+  if (left !== null && teardown.length > 0) {
+    if ((await snapshot(repo, place, request)).tree !== left.tree) return { why: left.changed };
+    left = null; // What teardown changes is nobody's.
   }
   await tearDown(host, attempt, spec, worktree);
-  const taken = await takeAway(host, repo, place, request, ours, unchanged);
+  const taken = await takeAway(host, repo, place, request, ours, left);
   if ("ref" in taken)
     rmSync(join(attemptDir(host, attempt.id), "tmp"), { recursive: true, force: true });
   return taken;

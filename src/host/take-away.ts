@@ -1,21 +1,27 @@
 /** Taking a worktree away: nothing of it is deleted before a ref holds it, and it is looked at twice, here and in the trash. */
 import type { Sha } from "../core/ids.ts";
-import { shellWord } from "../core/words.ts";
 import type { Repository } from "../git/git.ts";
 import { readRef } from "../git/refs.ts";
 import type { Place } from "../git/registration.ts";
 import { type Snapshot, type SnapshotRequest, snapshot, snapshotMoved } from "../git/snapshot.ts";
-import { deleteTrash, retireWorktree } from "../git/worktree.ts";
+import { deleteTrash } from "../git/trash.ts";
+import { retireWorktree } from "../git/worktree.ts";
 import { userOf } from "../process/folder.ts";
 import { type Host, trashDir } from "./context.ts";
 import { readForeignLock } from "./stays.ts";
+
+/** What a session left behind, and what is said where somebody has changed it since: it is theirs to give away. */
+export interface Left {
+  readonly tree: Sha;
+  readonly changed: string;
+}
 
 export type TakenAway = { readonly ref: string } | { readonly why: string };
 
 /**
  * Snapshot, rename into the trash, another look there, then the registration and the files. Where anything is not held by the ref, or
  * a process uses the folder by then, or somebody has locked it with another reason than `ours`, it is where it was and `why` says so.
- * The caller has asked `whyItStays` before. With `unchanged` its files have to be this tree's still.
+ * The caller has asked `whyItStays` before. With `left` its files have to be that tree's still.
  */
 export async function takeAway(
   host: Host,
@@ -23,11 +29,11 @@ export async function takeAway(
   place: Place,
   request: SnapshotRequest,
   ours: string | null,
-  unchanged: Sha | null = null,
+  left: Left | null = null,
 ): Promise<TakenAway> {
   const { ref } = request;
   const taken = await snapshot(repo, place, request);
-  if (unchanged !== null && taken.tree !== unchanged) return { why: changed(place) };
+  if (left !== null && taken.tree !== left.tree) return { why: left.changed };
   const missing = await notHeld(repo, taken);
   if (missing !== undefined) return { why: missing };
   let why = "the trash is on another file system";
@@ -58,11 +64,6 @@ export async function throwAway(
           error: String(error),
         }),
       );
-}
-
-/** Said of a worktree that somebody has worked in since its session ended: it is theirs to give away. */
-export function changed({ worktree }: Place): string {
-  return `it was changed since its session ended; to see how, run git -C ${shellWord(worktree)} status`;
 }
 
 async function notHeld(

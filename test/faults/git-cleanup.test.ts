@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { restoreSnapshot } from "../../src/git/restore.ts";
 import { snapshot } from "../../src/git/snapshot.ts";
-import { addWorktree, deleteTrash, openPlace, retireWorktree } from "../../src/git/worktree.ts";
+import { deleteTrash } from "../../src/git/trash.ts";
+import { addWorktree, openPlace, retireWorktree } from "../../src/git/worktree.ts";
 import { type World, makeWorld, put } from "../integration/git/world.ts";
 
 const ref = "refs/muster/attempts/att_1/1";

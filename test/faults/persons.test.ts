@@ -36,7 +36,7 @@ test.concurrent("what a person edits in a worktree during a round lands with it,
   const detail = await world.settled(run);
   expect(statesOf(detail)).toEqual({ a: "landed" });
   expect(taskOf(detail, "a").worktree).toBe(worktree);
-  expect(detail.tasks[0]?.attempts[0]?.kept).toContain("it was changed since its session ended");
+  expect(detail.tasks[0]?.attempts[0]?.kept).toContain(`run muster clean ${run}/a`);
   expect(await world.git("show", "main:mine.md")).toBe("a person's, in the round");
   expect(await world.git("ls-tree", "--name-only", "main", "late.md")).toBe("");
   const [newest = ""] = (

@@ -1,14 +1,13 @@
 /** A lock beside a ref that a killed git left: taken away where no git lives in the repository, and named where one does. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { chmod } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { deleteRef, updateRef } from "../../src/git/refs.ts";
 import { snapshot } from "../../src/git/snapshot.ts";
 import { readRepositoryLocks } from "../../src/git/stale-lock.ts";
 import { type World, makeWorld, put } from "../integration/git/world.ts";
+import { endGit, startGit } from "./slow-git.ts";
 
 const ref = "refs/muster/attempts/att_1/1";
 
@@ -22,24 +21,10 @@ function leave(world: World, name: string): string {
   return lock;
 }
 
-/** A person's git in the main checkout that waits for its editor; the end of the test ends it. */
-async function startGit(world: World): Promise<ChildProcess> {
-  const program = join(world.dir, "slow.sh");
-  await put(program, "#!/bin/sh\necho begun >&2\nexec sleep 60\n");
-  await chmod(program, 0o755);
+/** A person's git in the main checkout that waits for its editor. */
+async function startCommit(world: World): Promise<ChildProcess> {
   await world.write("a.txt", "two\n");
-  const args = ["-c", `core.editor=${program}`, "commit", "-a"];
-  const git = spawn("git", args, { cwd: world.root, env: world.env, detached: true });
-  onTestFinished(() => end(git));
-  await once(git.stderr, "data");
-  return git;
-}
-
-async function end(git: ChildProcess): Promise<void> {
-  if (git.exitCode !== null || git.signalCode !== null) return;
-  const ended = once(git, "exit");
-  process.kill(-(git.pid ?? 0), "SIGKILL");
-  await ended;
+  return startGit(world, world.root, (program) => ["-c", `core.editor=${program}`, "commit", "-a"]);
 }
 
 test("a snapshot is taken, and the target moves, though a dead git left a lock beside the ref (F13)", async () => {
@@ -68,7 +53,7 @@ test("a ref that is packed goes though a dead git left the lock of the packed re
 
 test("a lock stays while any git lives in the repository, and who it is, is said (F13)", async () => {
   const world = await makeWorld();
-  const git = await startGit(world);
+  const git = await startCommit(world);
   const lock = leave(world, ref);
   const sha = await world.git(["rev-parse", "HEAD"]);
   expect(await readRepositoryLocks(world.repo)).toEqual([]);
@@ -77,7 +62,7 @@ test("a lock stays while any git lives in the repository, and who it is, is said
     message: expect.stringMatching(/att_1\/1\.lock is in the way: .*process \d+/),
   });
   expect(existsSync(lock)).toBe(true);
-  await end(git);
+  await endGit(git);
   expect(await readRepositoryLocks(world.repo)).toEqual([lock]);
   expect(await updateRef(world.repo, ref, sha, null)).toBe("moved");
 });

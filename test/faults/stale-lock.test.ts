@@ -1,13 +1,11 @@
 /** A lock in a worktree's git directory: taken away where its git is dead, and never where it lives, however old it looks. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, lstatSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
-import { chmod } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { commitAll } from "../../src/git/commit-all.ts";
 import { clearStaleLocks } from "../../src/git/stale-lock.ts";
-import { type World, makeWorld, put } from "../integration/git/world.ts";
+import { makeWorld, put } from "../integration/git/world.ts";
+import { endGit, startGit } from "./slow-git.ts";
 
 const pat = { name: "Pat", email: "pat@example.org" };
 
@@ -16,28 +14,6 @@ async function worktree() {
   const { record, place } = await world.addWorktree("att_1");
   const lock = join(record.gitDir, "index.lock");
   return { world, place, lock, path: record.path };
-}
-
-/** A git that has its lock and waits in a program it called; the end of the test ends it. */
-async function startLocked(
-  world: World,
-  cwd: string,
-  args: (program: string) => readonly string[],
-): Promise<ChildProcess> {
-  const program = join(world.dir, "slow.sh");
-  await put(program, "#!/bin/sh\necho begun >&2\nexec sleep 60\n");
-  await chmod(program, 0o755);
-  const git = spawn("git", args(program), { cwd, env: world.env, detached: true });
-  onTestFinished(() => end(git));
-  await once(git.stderr, "data");
-  return git;
-}
-
-async function end(git: ChildProcess): Promise<void> {
-  if (git.exitCode !== null || git.signalCode !== null) return;
-  const ended = once(git, "exit");
-  process.kill(-(git.pid ?? 0), "SIGKILL");
-  await ended;
 }
 
 /** Makes a file an hour old. */
@@ -50,7 +26,7 @@ test("the lock of a git that is adding files stays until it is dead (F13)", asyn
   const { world, place, lock, path } = await worktree();
   await put(join(path, ".gitattributes"), "slow.txt filter=slow\n");
   await put(join(path, "slow.txt"), "slow\n");
-  const git = await startLocked(world, path, (program) => [
+  const git = await startGit(world, path, (program) => [
     ...["-c", `filter.slow.clean=${program}`, "add", "-A"],
   ]);
   age(lock);
@@ -58,7 +34,7 @@ test("the lock of a git that is adding files stays until it is dead (F13)", asyn
   await expect(clearStaleLocks(place, 600)).rejects.toMatchObject({ code: "locked" });
   const head = await world.git(["rev-parse", "HEAD"], { cwd: path });
   expect(lstatSync(lock).ino).toBe(ino);
-  await end(git);
+  await endGit(git);
   age(lock);
   await clearStaleLocks(place, 600);
   expect(existsSync(lock)).toBe(false);
@@ -69,7 +45,7 @@ test("the lock of a git that is adding files stays until it is dead (F13)", asyn
 test("the lock of a git that waits for its editor, with no file open, stays (F13)", async () => {
   const { world, place, lock, path } = await worktree();
   await put(join(path, "a.txt"), "two\n");
-  await startLocked(world, path, (program) => ["-c", `core.editor=${program}`, "commit", "-a"]);
+  await startGit(world, path, (program) => ["-c", `core.editor=${program}`, "commit", "-a"]);
   age(lock);
   await expect(clearStaleLocks(place, 600)).rejects.toThrow(/git \(process \d+\) works there/);
   expect(existsSync(lock)).toBe(true);
@@ -78,7 +54,7 @@ test("the lock of a git that waits for its editor, with no file open, stays (F13
 test("a git that works elsewhere and was told of the worktree counts too (F13)", async () => {
   const { world, place, lock, path } = await worktree();
   await put(join(path, "a.txt"), "two\n");
-  await startLocked(world, world.dir, (program) => [
+  await startGit(world, world.dir, (program) => [
     ...[`--git-dir=${place.gitDir}`, `--work-tree=${path}`],
     ...["-c", `core.editor=${program}`, "commit", "-a"],
   ]);
@@ -116,12 +92,12 @@ test("a commit that is refused for a lock has changed nothing, and one that is r
   const { world, place, path } = await worktree();
   const head = await world.git(["rev-parse", "HEAD"], { cwd: path });
   await put(join(path, "a.txt"), "two\n");
-  const git = await startLocked(world, path, (program) => [
+  const git = await startGit(world, path, (program) => [
     ...["-c", `core.editor=${program}`, "commit", "-a"],
   ]);
   await expect(commitAll(world.repo, place, "all", pat)).rejects.toMatchObject({ code: "locked" });
   expect(await world.git(["rev-parse", "HEAD"], { cwd: path })).toBe(head);
-  await end(git);
+  await endGit(git);
   const made = await commitAll(world.repo, place, "all", pat);
   expect(await commitAll(world.repo, place, "all", pat)).toBe(made);
   expect(await world.git(["rev-list", "--count", `${head}..HEAD`], { cwd: path })).toBe("1");

@@ -4,6 +4,7 @@
  * object store by us.
  */
 import { existsSync, readdirSync } from "node:fs";
+import { deleteTrash } from "../../git/trash.ts";
 import { join } from "node:path";
 import type { Forgotten, OldItem } from "../../api/housekeeping.ts";
 import type { CleanQuery } from "../../api/schema.ts";
@@ -13,7 +14,6 @@ import type { Ledger } from "../../core/ports.ts";
 import type { Repository } from "../../git/git.ts";
 import { deleteRef } from "../../git/refs.ts";
 import { type FoundSnapshot, listSnapshots } from "../../git/restore.ts";
-import { deleteTrash } from "../../git/worktree.ts";
 import { openProject, projectFolder } from "../../host/context.ts";
 import type { KeepingParts } from "./parts.ts";
 import { weighAll } from "./disk.ts";

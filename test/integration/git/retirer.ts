@@ -1,7 +1,8 @@
 /** Takes a worktree away as a daemon would, in a process that a test can kill. Arguments: root, git directory, path, trash, and when. */
 import { writeSync } from "node:fs";
 import { openRepository } from "../../../src/git/git.ts";
-import { deleteTrash, openPlace, retireWorktree } from "../../../src/git/worktree.ts";
+import { deleteTrash } from "../../../src/git/trash.ts";
+import { openPlace, retireWorktree } from "../../../src/git/worktree.ts";
 
 const [root = "", gitDir = "", path = "", trash = "", when = ""] = process.argv.slice(2);
 const repo = await openRepository(root, process.env);

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
   addWorktree,
-  deleteTrash,
   listWorktrees,
   lockWorktree,
   openPlace,
   retireWorktree,
   unlockWorktree,
 } from "../../../src/git/worktree.ts";
+import { deleteTrash } from "../../../src/git/trash.ts";
 import { openRepository } from "../../../src/git/git.ts";
 import { makeWorld, put } from "./world.ts";
 
