@@ -8,7 +8,7 @@ export interface CleanItem {
   readonly project: string;
   readonly worktree: string;
   /** Why it may go: why it was kept, or that it was restored for a person. */
-  readonly kept: string;
+  readonly why: string;
   /** The ref that will hold everything in it. */
   readonly ref: string;
   /** The branch that goes after it, as all of it is held elsewhere; null where it stays. */

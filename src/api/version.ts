@@ -1,2 +1,2 @@
 /** The version of the wire: raised when a request or an answer changes its meaning. */
-export const apiVersion = 3;
+export const apiVersion = 4;

@@ -248,7 +248,7 @@ describe("a restored worktree", () => {
     writeFileSync(join(notes, note), JSON.stringify({ ...said, done: false }));
     rmSync(join(made, "edited.txt"));
     const [planned] = await items("zoo");
-    expect(planned).toMatchObject({ worktree: made, kept: "its restoring was cut off" });
+    expect(planned).toMatchObject({ worktree: made, why: "its restoring was cut off" });
     await world.muster(["clean", "zoo"]);
     expect(existsSync(made)).toBe(false);
     expect((await restoration("zoo", "--dry-run")).ref).toBe(ref);

@@ -88,7 +88,7 @@ test(
     await patiently(() => strays(world).length === 0, goneMs, "no stray").catch(() => {});
     const orphans = strays(world);
     const left = await readLeft(world);
-    const kept = keptOf(runs);
+    const kept = await keptOf(world, runs);
     const unwanted = scraps(world);
     expect((await world.api.version()).pid).toBe(pid);
     expect(orphans).toEqual([]);
@@ -140,7 +140,7 @@ function partOf(
     `From the first to the last ${measureEvery}, of a daemon that runs from its sources: resident ${change("resident")}, the daemon's own pages ${change("own")}, heap ${change("heap")}.`,
     "",
     `Zombies at the worst: ${Math.max(...rows.map(({ held }) => held.zombies))}. Left at the end: 0 processes, 0 scraps in the home, 0 locks of git, and of worktrees and refs exactly`,
-    `what is kept on purpose: ${kept.worktrees.length} worktrees of failed tasks, and ${kept.refs.length - 1} refs (snapshots of every attempt, branches of tasks that did not`,
-    "land). After `muster clean` 0 worktrees.",
+    `what is kept on purpose: ${kept.worktrees.length} worktrees of failed tasks, and ${kept.refs.length - 1} refs (snapshots of every attempt, branches with work that did`,
+    "not land). After `muster clean` 0 worktrees.",
   ];
 }

@@ -27,20 +27,27 @@ export async function readLeft({ git, repo, state }: World): Promise<Left> {
 }
 
 /**
- * What is kept on purpose: the worktree of a failed task, for a person to look at (until `clean`); the branch of a task that did
- * not land; the snapshots of every attempt (until `clean --older-than`), the one that its worktree was given back with among them.
+ * What is kept on purpose: the worktree of a failed task with its branch, for a person to look at (until `clean`); the branch of a
+ * stopped one that has commits which the target has not; the snapshots of every attempt (until `clean --older-than`), the one that
+ * its worktree was given back with among them.
  */
-export function keptOf(runs: readonly RunDetail[]): Left {
+export async function keptOf({ git }: World, runs: readonly RunDetail[]): Promise<Left> {
   const refs = ["refs/heads/main"];
   const worktrees: string[] = [];
   for (const { run, tasks } of runs)
     for (const [i, { id, state, worktree, branch }] of run.tasks.entries()) {
       if (state === "failed" && worktree !== null) worktrees.push(worktree);
-      if (state !== "landed" && branch !== null) refs.push(`refs/heads/${branch}`);
-      for (const attempt of tasks[i]?.attempts ?? []) {
-        const last = attempt.snapshots + (state === "failed" ? 0 : 1);
-        for (let n = 1; n <= last; n++) refs.push(`refs/muster/attempts/${attempt.id}/${n}`);
-      }
+      const snapshots = (tasks[i]?.attempts ?? []).flatMap((attempt) =>
+        Array.from(
+          { length: attempt.snapshots + (state === "failed" ? 0 : 1) },
+          (_, n) => `refs/muster/attempts/${attempt.id}/${n + 1}`,
+        ),
+      );
+      refs.push(...snapshots);
+      const hasWork = async (): Promise<boolean> =>
+        (await git("rev-list", "--count", `main..${snapshots.at(-1)}^1`)) !== "0";
+      if (branch !== null && (state === "failed" || (await hasWork())))
+        refs.push(`refs/heads/${branch}`);
       if (tasks[i]?.key !== id) throw new Error(`${id} is not ${tasks[i]?.key}`);
     }
   return { refs: refs.toSorted(), worktrees: worktrees.toSorted() };

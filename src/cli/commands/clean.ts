@@ -116,7 +116,7 @@ function planText({ items, old }: CleanPlan): string {
 }
 
 function itemText(item: CleanItem): string {
-  const { run, task, worktree, kept, ref, blocked, bytes, branch } = item;
+  const { run, task, worktree, why, ref, blocked, bytes, branch } = item;
   const path = `${worktree}${bytes === null ? "" : ` (${sizeText(bytes)})`}`;
   const lines =
     blocked === null
@@ -126,9 +126,7 @@ function itemText(item: CleanItem): string {
           ...(branch === null ? [] : [`  its branch goes after it: ${oneLine(branch, 200)}`]),
         ]
       : [`${tint("ask", "▲")} ${path}`, `  stays: ${oneLine(blocked, 400)}`];
-  return [...lines, `  of ${run}/${task}, whose attempt is over (${oneLine(kept, 200)})`].join(
-    "\n",
-  );
+  return [...lines, `  of ${run}/${task}, whose attempt is over (${oneLine(why, 200)})`].join("\n");
 }
 
 function oldText(item: OldItem): string {

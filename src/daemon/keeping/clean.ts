@@ -3,39 +3,31 @@
  * event: a worktree that is not on disk any more is not in the plan (a settled run is folded from its own rows, which end with its
  * settling).
  */
-import type { KeepingParts } from "./parts.ts";
 import { existsSync } from "node:fs";
 import type { CleanItem, CleanOutcome, CleanPlan, Cleaned } from "../../api/housekeeping.ts";
 import type { CleanQuery, CleanRequest } from "../../api/schema.ts";
-import type { AttemptId, RunId, Sha, TaskKey } from "../../core/ids.ts";
+import type { Attempt } from "../../core/attempt.ts";
+import type { AttemptId, RunId, TaskKey } from "../../core/ids.ts";
 import type { TaskSpec } from "../../core/plan.ts";
 import type { Ledger } from "../../core/ports.ts";
-import type { Attempt } from "../../core/attempt.ts";
-import { readCheckouts } from "../../git/checkout.ts";
-import type { Repository } from "../../git/git.ts";
-import { isAncestor } from "../../git/inspect.ts";
-import { deleteRef, readRef } from "../../git/refs.ts";
-import { openPlace, readRegistrations } from "../../git/registration.ts";
-import { listSnapshots } from "../../git/restore.ts";
-import { type Host, openProject, worktreeReason } from "../../host/context.ts";
-import { giveBack, lastRef } from "../../host/retire.ts";
-import { notKnown, whyItStays } from "../../host/stays.ts";
-import { type TakenAway, takeAway } from "../../host/take-away.ts";
-import { userOf, usersOf } from "../../process/folder.ts";
+import type { Host } from "../../host/context.ts";
+import { lastRef } from "../../host/give-back.ts";
+import {
+  type Known,
+  type Leaving,
+  type Removal,
+  performRemoval,
+  planRemoval,
+} from "../../host/removal.ts";
+import { usersOf } from "../../process/folder.ts";
+import { findRun } from "../projection.ts";
 import { weighAll } from "./disk.ts";
 import { forgetOld, oldItems } from "./old.ts";
-import { findRun } from "../projection.ts";
-import { type RestoredNote, forgetNote, readNotes, restoring } from "./restored.ts";
+import type { KeepingParts } from "./parts.ts";
+import { forgetNote, readNotes, restoring } from "./restored.ts";
 
-/** A worktree that may be in the plan; `note` where it was restored. */
-interface Candidate {
-  readonly attempt: Attempt;
-  readonly spec: TaskSpec;
-  readonly path: string;
-  readonly kept: string;
-  readonly at: number;
-  readonly note: RestoredNote | null;
-}
+/** A worktree that may be in the plan; `at` is since when, in ms since 1970. */
+type Candidate = Leaving & { readonly at: number };
 
 /** Two seconds for the sizes of all worktrees: they are a help, not the plan. */
 const weighMs = 2_000;
@@ -55,33 +47,22 @@ export const everything: CleanQuery = {
 export async function cleanPlan(parts: KeepingParts, query: CleanQuery): Promise<CleanPlan> {
   const isBySize = query.largerThanBytes !== null && query.olderThanMs === null;
   const found = isBySize ? [] : await candidates(parts, query);
-  const users = usersOf(found.map(({ path }) => path));
-  const weights = await weighAll(
-    found.map(({ path }) => path),
-    weighMs,
-  );
-  const taken = new Map<AttemptId, number>();
+  const paths = found.map(({ worktree }) => worktree);
+  const users = usersOf(paths);
+  const weights = await weighAll(paths, weighMs);
+  const promised = new Map<AttemptId, number>();
   const items: CleanItem[] = [];
   for (const [i, one] of found.entries()) {
     const weight = weights[i];
-    const looked = await look(parts.host, one, users.get(one.path), taken);
-    const unasked = one.note !== null && query.run === null;
-    const { run, task } = one.attempt;
-    items.push({
-      run,
-      task,
-      attempt: one.attempt.id,
-      project: one.spec.root,
-      worktree: one.path,
-      kept: one.kept,
-      ref: looked.ref,
-      branch: looked.branch,
-      restored: one.note !== null,
-      bytes: weight?.whole === true ? weight.bytes : null,
-      blocked:
-        looked.blocked ??
-        (unasked ? `it is yours; to take it away, run muster clean ${run}/${task}` : null),
-    });
+    const plan = await look(parts.host, one, { user: users.get(one.worktree), promised });
+    const restored = one.restored !== null;
+    const name = `${plan.run}/${plan.task}`;
+    const theirs =
+      restored && query.run === null
+        ? `it is yours; to take it away, run muster clean ${name}`
+        : null;
+    const bytes = weight?.whole === true ? weight.bytes : null;
+    items.push({ ...plan, restored, bytes, blocked: plan.blocked ?? theirs });
   }
   return { items, old: await oldItems(parts, query) };
 }
@@ -94,7 +75,7 @@ export async function performClean(
   const wanted = new Set(worktrees);
   const cleaned: Cleaned[] = [];
   for (const one of await candidates(parts, everything))
-    if (wanted.has(one.path)) cleaned.push(await clean(parts.host, one));
+    if (wanted.has(one.worktree)) cleaned.push(await clean(parts.host, one));
   // What has just come into a ref is not what a person saw as old.
   const fresh = new Set(cleaned.map(({ attempt }) => attempt));
   const old = new Set(attempts.filter((attempt) => !fresh.has(attempt)));
@@ -104,42 +85,34 @@ export async function performClean(
 }
 
 async function clean(host: Host, one: Candidate): Promise<Cleaned> {
-  const { path, attempt } = one;
+  const about = { attempt: one.attempt.id, worktree: one.worktree };
   const stays = (why: string): Cleaned => {
-    return { attempt: attempt.id, worktree: path, removed: false, ref: null, branch: null, why };
+    return { ...about, removed: false, ref: null, branch: null, why };
   };
   try {
-    const { ref, branch, blocked } = await look(host, one, userOf(path), new Map());
-    if (blocked !== null) return stays(blocked);
-    const taken = await take(host, one, ref);
-    if ("why" in taken) return stays(taken.why);
-    const dropped = branch !== null && (await dropBranch(host, one, branch, taken.ref));
-    return {
-      attempt: attempt.id,
-      worktree: path,
-      removed: true,
-      ref: taken.ref,
-      branch: dropped ? branch : null,
-      why: null,
-    };
+    const removed = await performRemoval(host, one, await look(host, one));
+    if ("why" in removed) return stays(removed.why);
+    if (one.restored !== null) forgetNote(host.home, one.restored.id);
+    return { ...about, removed: true, ...removed, why: null };
   } catch (error) {
     return stays(messageOf(error));
   }
 }
 
-/** A restored worktree was never set up, so it is not torn down, and nothing in it was brought by anyone but a person. */
-async function take(host: Host, one: Candidate, ref: string): Promise<TakenAway> {
-  const { attempt, spec, note, path } = one;
-  if (note === null) return giveBack(host, attempt, spec, { asked: true });
-  const repo = await openProject(host, attempt.run, spec);
-  const known = (await readRegistrations(repo)).find((each) => each.path === path);
-  if (known === undefined) return { why: notKnown };
-  const place = await openPlace(repo, known);
-  const about = note.done ? "a restored worktree" : "a worktree whose restoring was cut off";
-  const message = `Last snapshot of ${about} of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
-  const taken = await takeAway(host, repo, place, { ref, message }, null);
-  if ("ref" in taken) forgetNote(host.home, note.id);
-  return taken;
+/** The plan for one; what can't be looked at stays. */
+async function look(host: Host, one: Candidate, known: Known = {}): Promise<Removal> {
+  const { attempt, spec, worktree, why, restored } = one;
+  const stays = (blocked: string): Removal => {
+    const { id, run, task } = attempt;
+    const about = { run, task, attempt: id, project: spec.root, worktree, why };
+    return { ...about, ref: lastRef(attempt), branch: null, blocked };
+  };
+  if (restored !== null && restoring.has(restored.id)) return stays("it is being restored");
+  try {
+    return await planRemoval(host, one, known);
+  } catch (error) {
+    return stays(messageOf(error));
+  }
 }
 
 async function candidates(parts: KeepingParts, query: CleanQuery): Promise<Candidate[]> {
@@ -155,18 +128,18 @@ async function candidates(parts: KeepingParts, query: CleanQuery): Promise<Candi
   for (const { run, task, att, why, at } of await readKept(ledger, only)) {
     if (!isWanted(run, task, at)) continue;
     const { attempt, spec } = await attemptOf(parts, run, task, att);
-    const path = attempt?.worktree?.path;
-    if (attempt === undefined || spec === undefined || path === undefined) continue;
-    if (restored.has(path) || !existsSync(path)) continue;
-    found.push({ attempt, spec, path, kept: why, at, note: null });
+    const worktree = attempt?.worktree?.path;
+    if (attempt === undefined || spec === undefined || worktree === undefined) continue;
+    if (restored.has(worktree) || !existsSync(worktree)) continue;
+    found.push({ attempt, spec, worktree, why, restored: null, asked: true, at });
   }
   for (const note of notes) {
-    const { run, task, at, done, worktree: path } = note;
+    const { run, task, at, done, worktree } = note;
     if (!isWanted(run, task, at)) continue;
     const { attempt, spec } = await attemptOf(parts, run, task, note.attempt);
     if (attempt === undefined || spec === undefined) continue;
-    const kept = done ? `restored from ${note.ref}` : "its restoring was cut off";
-    found.push({ attempt, spec, path, kept, at, note });
+    const why = done ? `restored from ${note.ref}` : "its restoring was cut off";
+    found.push({ attempt, spec, worktree, why, restored: note, asked: true, at });
   }
   return found.toSorted((a, b) => a.at - b.at);
 }
@@ -198,85 +171,6 @@ async function readKept(ledger: Ledger, run: RunId | null): Promise<Kept[]> {
   for await (const event of ledger.read(0, options))
     if (event.type === "attempt.kept") kept.push(event);
   return kept;
-}
-
-interface Looked {
-  readonly ref: string;
-  readonly branch: string | null;
-  readonly blocked: string | null;
-}
-
-/** What speaks against taking it away, where it will be held, and what goes with it. `taken`: numbers given in this plan. */
-async function look(
-  host: Host,
-  one: Candidate,
-  user: string | undefined,
-  taken: Map<AttemptId, number>,
-): Promise<Looked> {
-  const { attempt, spec, note, path } = one;
-  const stays = (blocked: string): Looked => ({ ref: lastRef(attempt), branch: null, blocked });
-  if (note !== null && restoring.has(note.id)) return stays("it is being restored");
-  const ours = note === null ? worktreeReason(attempt.run, attempt.task) : null;
-  let repo: Repository;
-  try {
-    repo = await openProject(host, attempt.run, spec);
-    const blocked = await whyItStays(repo, { path, ours, user });
-    if (blocked !== null) return stays(blocked);
-  } catch (error) {
-    return stays(messageOf(error));
-  }
-  const ref = note === null ? lastRef(attempt) : await freeRef(repo, attempt, note, taken);
-  return { ref, branch: await branchToGo(repo, one), blocked: null };
-}
-
-/** Behind every snapshot that there is, so that it is the newest. One that was cut off is no work of a person's: aside. */
-async function freeRef(
-  repo: Repository,
-  { id, snapshots }: Attempt,
-  note: RestoredNote,
-  taken: Map<AttemptId, number>,
-): Promise<string> {
-  if (!note.done) return `refs/muster/rescue/cut-off-${id}-${note.id}`;
-  const there = (await listSnapshots(repo, id)).map(({ n }) => n);
-  const next = Math.max(snapshots + 1, taken.get(id) ?? 0, ...there) + 1;
-  taken.set(id, next);
-  return `refs/muster/attempts/${id}/${next}`;
-}
-
-/** The branch that a restoration made, or that has nothing which is not on the target; null where someone else is on it. */
-async function branchToGo(repo: Repository, one: Candidate): Promise<string | null> {
-  const { attempt, note, spec, path } = one;
-  const branch = note === null ? attempt.branch : note.branch;
-  if (branch === null) return null;
-  const ref = `refs/heads/${branch}`;
-  const head = await readRef(repo, ref);
-  const [other] = await readCheckouts(repo, ref, (each) => each === path);
-  if (head === null || other !== undefined) return null;
-  if (note !== null) return branch;
-  const target = await readRef(repo, `refs/heads/${spec.target}`);
-  return target !== null && (await isAncestor(repo, head, target)) ? branch : null;
-}
-
-/** After its worktree: only where its commit is reachable from what stays. */
-async function dropBranch(
-  host: Host,
-  { attempt, spec }: Candidate,
-  branch: string,
-  heldBy: string,
-): Promise<boolean> {
-  const repo = await openProject(host, attempt.run, spec);
-  const ref = `refs/heads/${branch}`;
-  const head = await readRef(repo, ref);
-  const [other] = await readCheckouts(repo, ref, () => false);
-  const holders: (Sha | null)[] = [
-    await readRef(repo, heldBy),
-    await readRef(repo, `refs/heads/${spec.target}`),
-  ];
-  if (head === null || other !== undefined) return false;
-  for (const holder of holders)
-    if (holder !== null && (await isAncestor(repo, head, holder)))
-      return (await deleteRef(repo, ref, head)) === "deleted";
-  return false;
 }
 
 function messageOf(error: unknown): string {
