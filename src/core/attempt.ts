@@ -243,6 +243,8 @@ export interface Attempt {
   readonly conflicts: number;
   /** Parks for an error, a crash or memory since it was provisioned, or since the last good round. */
   readonly recoveries: number;
+  /** Parks since its worktree could last be looked at, or kept. */
+  readonly unread: number;
   /** When it was resumed after a silence, oldest first; those of `stallWindowMs`, since a person was last asked about one. */
   readonly stalls: readonly number[];
   /** Parks for an outage or a rate limit since the last good round. */

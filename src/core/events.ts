@@ -110,6 +110,8 @@ export type AttemptEvent =
       readonly park: Park;
       /** For a while after a silence; it is resumed then. */
       readonly stalled?: true;
+      /** Its worktree could not be looked at, or kept. */
+      readonly unread?: true;
     } & OfAttempt)
   | ({ readonly type: "attempt.unparked" } & OfAttempt)
   | ({ readonly type: "attempt.ending"; readonly outcome: Outcome } & OfAttempt)

@@ -192,8 +192,13 @@ export type Observed =
       readonly memory?: true;
     }
   | { readonly saw: "snapshot"; readonly ref: string; readonly commit: Sha; readonly left: number }
-  /** `disk`: there was no space. */
-  | { readonly saw: "snapshot_failed"; readonly why: string; readonly disk?: true }
+  /** `disk`: there was no space. `locked`: somebody's git is at work there. */
+  | {
+      readonly saw: "snapshot_failed";
+      readonly why: string;
+      readonly disk?: true;
+      readonly locked?: true;
+    }
   | {
       readonly saw: "inspected";
       readonly head: Head;
@@ -204,12 +209,13 @@ export type Observed =
       readonly outside: readonly string[];
       readonly missing: readonly string[];
     }
-  /** `gone`: there is no worktree any more; no waiting brings it back. `disk`: there was no space. */
+  /** `gone`: there is no worktree any more; no waiting brings it back. `disk` and `locked`: as above. */
   | {
       readonly saw: "inspect_failed";
       readonly why: string;
       readonly gone?: true;
       readonly disk?: true;
+      readonly locked?: true;
     }
   | { readonly saw: "committed"; readonly head: Head }
   | {

@@ -6,7 +6,7 @@ import { fromText, toText } from "../core/serial.ts";
 import { type State, emptyState } from "../core/state.ts";
 
 /** Another shape of the state has another number. */
-const snapshotVersion = 9;
+const snapshotVersion = 10;
 
 /** Keeps the folded state, so that a start reads less. */
 export async function saveState(ledger: Ledger, state: State): Promise<void> {

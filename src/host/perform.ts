@@ -127,6 +127,8 @@ function failure(host: Host, effect: Effect, error: unknown): Observed | undefin
   const { spec, attempt } = effect;
   const folders = [host.home, spec.root, ...(attempt.worktree ? [attempt.worktree.path] : [])];
   const disk = isFull(...folders) || saysFull(error) ? { disk: true as const } : {};
+  // A lock is somebody's who is at work, so it is waited for.
+  const locked = isFault && error.code === "locked" ? { locked: true as const } : {};
   if (isFault && error.code === "no_login" && effect.do !== "session")
     return { saw: "needs_credentials", why };
   switch (effect.do) {
@@ -141,10 +143,10 @@ function failure(host: Host, effect: Effect, error: unknown): Observed | undefin
       // A worktree that can't be opened will not be by waiting.
       if (isFault && lostCodes.has(error.code) && effect.attempt.phase.at !== "ending")
         return { saw: "inspect_failed", why, ...gone, ...disk };
-      return { saw: "snapshot_failed", why, ...disk };
+      return { saw: "snapshot_failed", why, ...disk, ...locked };
     case "inspect":
     case "commit":
-      return { saw: "inspect_failed", why, ...gone, ...disk };
+      return { saw: "inspect_failed", why, ...gone, ...disk, ...locked };
     case "gate":
       return { saw: "gate_broken", commit: effect.head.commit, why, ...disk };
     case "merge":

@@ -174,7 +174,7 @@ describe("a snapshot", () => {
     const { d, w } = admitted();
     w.work("a");
     w.endRound("a");
-    const why = "refs/muster/attempts/att_a_1/1.lock is in the way: git (process 5) works there";
+    const why = "a busy machine";
     const { now } = d;
     for (let tries = 0; tries < 6; tries++) {
       d.see("a", { saw: "snapshot_failed", why });
@@ -188,6 +188,44 @@ describe("a snapshot", () => {
       at: "ending",
       outcome: { is: "failed", reason: "agent_error", detail: why },
     });
+  });
+
+  it("that a lock keeps away, or that fails while a person has the task paused, is tried until it can be taken", () => {
+    const { d, w } = admitted();
+    w.work("a");
+    w.endRound("a");
+    const why = "refs/muster/attempts/att_a_1/1.lock is in the way: git (process 5) works there";
+    const tryAgain = (more: { readonly locked?: true }): void => {
+      for (let tries = 0; tries < 10; tries++) {
+        d.see("a", { saw: "snapshot_failed", why, ...more });
+        expect(d.attempt("a").park).toMatchObject({ reason: "backoff", detail: why });
+        d.tick((d.attempt("a").park?.until ?? 0) - d.now);
+        expect(d.effect("a", "snapshot")).toBeDefined();
+      }
+    };
+    tryAgain({ locked: true });
+    d.command({ type: "pause", run: runId, task: "a", interrupt: false });
+    tryAgain({});
+    d.command({ type: "resume", run: runId, task: "a", usd: null });
+    expect(w.snapshot("a")).toContain("snapshot.taken");
+    expect(d.attempt("a")).toMatchObject({ unread: 0, recoveries: 0 });
+  });
+
+  it("that failed a few times takes no try away from what comes after it", () => {
+    const { d, w } = admitted();
+    w.work("a");
+    w.endRound("a");
+    for (let tries = 0; tries < 5; tries++) {
+      d.see("a", { saw: "snapshot_failed", why: "a busy machine" });
+      d.tick((d.attempt("a").park?.until ?? 0) - d.now);
+    }
+    w.snapshot("a");
+    for (let tries = 0; tries < 3; tries++) {
+      d.see("a", { saw: "inspect_failed", why: "a busy machine" });
+      expect(d.attempt("a").phase.at).toBe("settling");
+      d.tick((d.attempt("a").park?.until ?? 0) - d.now);
+    }
+    expect(d.attempt("a").recoveries).toBe(0);
   });
 
   it("that fails between rounds is due again once the wait for it is over, and not before", () => {

@@ -4,7 +4,7 @@ import { parkFor } from "./round.ts";
 import { type Decision, endSession, queueMessage, windDown } from "./decision.ts";
 import type { AttemptId } from "../ids.ts";
 import type { Observed } from "../inputs.ts";
-import { changesNothing, gateOf, hasLandedBasis, openAsks, specOf } from "../queries.ts";
+import { changesNothing, gateOf, hasLandedBasis, isHeld, openAsks, specOf } from "../queries.ts";
 import type { Attempt, GateEvidence, Head, Phase } from "../attempt.ts";
 import { commitText, fixText } from "../texts.ts";
 
@@ -13,7 +13,7 @@ const maxGateTries = 3;
 
 /** A worktree that could not be read is looked at this often again. */
 const maxInspectTries = 3;
-/** Two minutes of growing waits: as long as any git lives in a repository, no lock that a dead one left there is taken away. */
+/** Two minutes of growing waits. */
 const maxSnapshotTries = 6;
 
 type Saw<K extends Observed["saw"]> = Extract<Observed, { saw: K }>;
@@ -45,8 +45,8 @@ export function decideInspection(
 }
 
 /**
- * A busy machine, a lock, a full disk: nothing is wrong with the work. Space is waited for, however long, and anything else a few times;
- * then the task fails, with the words of what went wrong.
+ * Nothing is wrong with the work. Space, the end of another's git, and a person who has it paused or is asked something are waited for,
+ * however long; a busy machine and anything else a few times, then the task fails, with the words of what went wrong.
  */
 export function tryLater(
   d: Decision,
@@ -54,14 +54,20 @@ export function tryLater(
   seen: Saw<"inspect_failed" | "snapshot_failed">,
 ): void {
   const attempt = d.attempt(att);
-  const isFull = seen.disk === true;
   const tries = seen.saw === "snapshot_failed" ? maxSnapshotTries : maxInspectTries;
-  if (isFull || attempt.recoveries < tries || openAsks(attempt).length > 0) {
-    const reason = isFull ? "disk" : "backoff";
-    // Between rounds it would be due at once again, and again.
-    const more = attempt.phase.at === "idle" ? { unsaved: true as const } : {};
-    parkFor(d, att, reason, seen.why, (attempt.park?.until ?? d.now) - d.now, more);
-  } else windDown(d, att, { is: "failed", reason: "agent_error", detail: seen.why });
+  const isWaitedFor =
+    seen.disk === true ||
+    seen.locked === true ||
+    openAsks(attempt).length > 0 ||
+    isHeld(d.state, attempt);
+  if (!isWaitedFor && attempt.unread >= tries) {
+    windDown(d, att, { is: "failed", reason: "agent_error", detail: seen.why });
+    return;
+  }
+  const reason = seen.disk === true ? "disk" : "backoff";
+  // Between rounds it would be due at once again, and again.
+  const unsaved = attempt.phase.at === "idle";
+  parkFor(d, att, reason, seen.why, (attempt.park?.until ?? d.now) - d.now, { unsaved });
 }
 
 function onInspected(d: Decision, att: AttemptId, seen: Saw<"inspected">, dirty: boolean): void {

@@ -13,7 +13,7 @@ import {
   unsent,
   waitsForAnswer,
 } from "../queries.ts";
-import type { Park, ParkReason, Process } from "../attempt.ts";
+import type { ParkReason, Process } from "../attempt.ts";
 import { continueText } from "../texts.ts";
 
 /** Resumes after crashes and agent errors since the last good round. */
@@ -189,24 +189,32 @@ function goOn(d: Decision, att: AttemptId, why: string): void {
   else if (!unsent(attempt)) queueContinue(d, att, why);
 }
 
-/** Parks for `afterMs`, at least the back-off of the attempt's recoveries, plus up to a quarter of jitter. */
+/**
+ * Parks for `afterMs`, at least the back-off of the attempt's recoveries, or of its `looks` at a worktree that can't be looked at, plus
+ * up to a quarter of jitter.
+ */
 export function parkFor(
   d: Decision,
   att: AttemptId,
   reason: ParkReason,
   detail: string,
   afterMs: number | null = null,
-  more: Pick<Park, "unsaved"> = {},
+  look: { readonly unsaved: boolean } | null = null,
 ): void {
   const attempt = d.attempt(att);
   const isRecovery = reason === "backoff" || reason === "memory";
   const grows = reason !== "checkout" && reason !== "disk";
+  const before = look !== null ? attempt.unread : isRecovery ? attempt.recoveries : attempt.outages;
   const until = afterWait(d, {
     leastMs: reason === "disk" ? diskMs : backoffMs,
-    again: !grows ? 0 : isRecovery ? attempt.recoveries : attempt.outages,
+    again: grows ? before : 0,
     afterMs: Math.max(afterMs ?? 0, reason === "memory" ? memoryMs : 0),
   });
-  d.of(att, { type: "attempt.parked", park: { reason, detail, until, ...more } });
+  d.of(att, {
+    type: "attempt.parked",
+    park: { reason, detail, until, ...(look?.unsaved === true && { unsaved: true }) },
+    ...(look !== null && reason !== "disk" && { unread: true }),
+  });
 }
 
 interface Wait {

@@ -64,6 +64,7 @@ function admit(draft: Edit, event: AttemptEvent & { type: "attempt.admitted" }, 
     reminders: 0,
     conflicts: 0,
     recoveries: 0,
+    unread: 0,
     stalls: [],
     outages: 0,
     park: null,
@@ -115,6 +116,7 @@ function next(a: Attempt, event: Rest, at: number): Attempt {
         slot: false,
         phase: putBack(a.phase),
         recoveries: a.recoveries + (isRecovery(event) ? 1 : 0),
+        unread: a.unread + (event.unread === true ? 1 : 0),
         stalls: event.stalled === true ? [...stallsWithin(a, at), at] : a.stalls,
         outages: a.outages + (isOutage(event.park.reason) ? 1 : 0),
       };
@@ -195,13 +197,19 @@ function nextProof(a: Attempt, event: Proof, at: number): Attempt {
         ? { ...a, unsigned: event.unsigned === true, phase: { ...a.phase, approved: true } }
         : a;
     case "snapshot.taken":
-      return { ...a, snapshots: a.snapshots + 1, phase: event.late === true ? a.phase : saved(a) };
+      return {
+        ...a,
+        snapshots: a.snapshots + 1,
+        unread: 0,
+        phase: event.late === true ? a.phase : saved(a),
+      };
     case "snapshot.missed":
       return { ...a, phase: a.phase.at === "working" ? heard(a.phase) : a.phase };
     case "head.read":
       return {
         ...a,
         head: event.head,
+        unread: 0,
         phase: event.commitNext ? { at: "settling", step: "commit", committed: false } : a.phase,
       };
     case "commit.made":
@@ -215,8 +223,10 @@ function nextProof(a: Attempt, event: Proof, at: number): Attempt {
   }
 }
 
-function isRecovery({ park, stalled }: Rest & { type: "attempt.parked" }): boolean {
-  return stalled !== true && (park.reason === "backoff" || park.reason === "memory");
+function isRecovery({ park, stalled, unread }: Rest & { type: "attempt.parked" }): boolean {
+  return (
+    stalled !== true && unread !== true && (park.reason === "backoff" || park.reason === "memory")
+  );
 }
 
 function isOutage(reason: ParkReason): boolean {

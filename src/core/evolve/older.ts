@@ -26,7 +26,7 @@ export function completeRun(run: Run): Run {
 function completeAttempt(attempt: Attempt): Attempt {
   return {
     ...{ credential: unnamedCredential, questions: attempt.asks.length, unsigned: false },
-    ...{ formerSessions: [], handover: null, context: 0, cutOff: null, stalls: [] },
+    ...{ formerSessions: [], handover: null, context: 0, cutOff: null, stalls: [], unread: 0 },
     ...attempt,
   };
 }
