@@ -1,7 +1,9 @@
 /** Giving an attempt's own worktree back: teardown, a last snapshot of everything, and the folder leaves through the trash. */
+import { randomUUID } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Attempt, Worktree } from "../core/attempt.ts";
+import type { AttemptId } from "../core/ids.ts";
 import type { TaskSpec } from "../core/plan.ts";
 import { runCommand } from "../gate/command.ts";
 import type { Repository } from "../git/git.ts";
@@ -15,6 +17,7 @@ import { readBrought } from "./brought.ts";
 import {
   type Host,
   attemptDir,
+  gitEnvironment,
   openProject,
   timeouts,
   trashDir,
@@ -30,16 +33,21 @@ export const gone = "its worktree is gone, and muster did not take it away";
 
 /**
  * What was there when the session's work was over, by the snapshot of then; null where there is none, or where an earlier try to give
- * the worktree back has run teardown in it since.
+ * the worktree back has begun teardown in it since.
  */
-async function readLeft(repo: Repository, attempt: Attempt): Promise<Left | null> {
+async function readLeft(host: Host, repo: Repository, attempt: Attempt): Promise<Left | null> {
   const { id, snapshots, run, task } = attempt;
   const left = await readRef(repo, `refs/muster/attempts/${id}/${snapshots}`);
-  if (left === null || (await readRef(repo, lastRef(attempt))) !== null) return null;
+  if (left === null || existsSync(teardownDir(host, id))) return null;
   return {
     tree: await treeOf(repo, left),
     changed: `somebody changed it after its session was over; to take it away all the same, run muster clean ${run}/${task}`,
   };
+}
+
+/** Where its teardown is run and logged: once there, it has begun. */
+function teardownDir(host: Host, att: AttemptId): string {
+  return join(host.home, "gates", `teardown-${att}`);
 }
 
 /** The ref that holds everything of a worktree before it goes. */
@@ -68,12 +76,12 @@ export async function giveBack(
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
   const request = { ref, message, brought: readBrought(host, attempt.id) };
   const { teardown } = await projectConfig(host, attempt.run, spec, worktree.config);
-  let left = asked ? null : await readLeft(repo, attempt);
+  let left = asked ? null : await readLeft(host, repo, attempt);
   if (left !== null && teardown.length > 0) {
     if ((await snapshot(repo, place, request)).tree !== left.tree) return { why: left.changed };
     left = null; // What teardown changes is nobody's.
   }
-  await tearDown(host, attempt, spec, worktree);
+  await tearDown(host, attempt, spec, worktree, asked);
   const taken = await takeAway(host, repo, place, request, ours, left);
   if ("ref" in taken)
     rmSync(join(attemptDir(host, attempt.id), "tmp"), { recursive: true, force: true });
@@ -103,30 +111,30 @@ async function giveBackGone(
   return { ref };
 }
 
-/** Runs teardown while the worktree is still there. One that fails is logged: it must not keep a landed task open. */
+/**
+ * Runs teardown while the worktree is still there; one that a crash cut off is taken over, and a person who asks has it run again. One
+ * that fails is logged: it must not keep a landed task open.
+ */
 async function tearDown(
   host: Host,
   attempt: Attempt,
   spec: TaskSpec,
   worktree: Worktree,
+  anew: boolean,
 ): Promise<void> {
   const config = await projectConfig(host, attempt.run, spec, worktree.config);
   const env = {
-    ...host.environment(attempt.run)?.gate,
+    ...(host.environment(attempt.run)?.gate ?? gitEnvironment(host, attempt.run)),
     ...config.env,
     ...(await portsOf(host, attempt.id, config.ports)),
   };
+  const folder = teardownDir(host, attempt.id);
+  const cwd = spec.cwd === null ? worktree.path : join(worktree.path, spec.cwd);
+  const name = anew ? `${randomUUID().slice(0, 8)}-` : "";
   for (const [i, command] of config.teardown.entries()) {
-    const dir = join(host.home, "gates", `teardown-${attempt.id}`, String(i + 1));
-    const cwd = spec.cwd === null ? worktree.path : join(worktree.path, spec.cwd);
-    const { exit } = await runCommand({
-      dir,
-      command,
-      cwd,
-      env,
-      timeoutMs: timeouts.teardownMs,
-      tag: dir,
-    });
+    const dir = join(folder, `${name}${i + 1}`);
+    const limits = { timeoutMs: timeouts.teardownMs, tag: dir };
+    const { exit } = await runCommand({ dir, command, cwd, env, ...limits });
     if (exit !== 0) host.log("warn", "Teardown failed", { att: attempt.id, command, exit });
   }
 }

@@ -68,6 +68,15 @@ export interface Known {
   readonly promised?: Map<AttemptId, number>;
 }
 
+/** Worktrees that are being taken away right now, by their paths: for a moment such a folder lies in the trash, and may come back. */
+const underWay = new Set<string>();
+
+export function isLeaving(worktree: string): boolean {
+  return underWay.has(worktree);
+}
+
+const beingTaken = "it is being taken away";
+
 /** The plan. Changes nothing. Throws Fault where the project can't be opened. */
 export async function planRemoval(
   host: Host,
@@ -98,9 +107,20 @@ export async function planRemoval(
 export async function performRemoval(
   host: Host,
   leaving: Leaving,
-  { ref, branch, blocked }: Removal,
+  plan: Removal,
 ): Promise<Removed> {
-  if (blocked !== null) return { why: blocked };
+  if (plan.blocked !== null) return { why: plan.blocked };
+  const { worktree } = leaving;
+  if (isLeaving(worktree)) return { why: beingTaken };
+  underWay.add(worktree);
+  try {
+    return await remove(host, leaving, plan);
+  } finally {
+    underWay.delete(worktree);
+  }
+}
+
+async function remove(host: Host, leaving: Leaving, { ref, branch }: Removal): Promise<Removed> {
   const { attempt, spec, restored, asked } = leaving;
   const taken =
     restored === null
@@ -116,6 +136,7 @@ async function whatSpeaksAgainst(
   { attempt, worktree, restored }: Leaving,
   known: Known,
 ): Promise<string | null> {
+  if (isLeaving(worktree)) return beingTaken;
   // Taken away before a crash, or by somebody else: what is left of it is looked at when it is given back.
   if (!existsSync(worktree)) return null;
   const ours = restored === null ? worktreeReason(attempt.run, attempt.task) : null;

@@ -104,3 +104,22 @@ test("a word into a round is no sign of life of its session (F23)", () => {
   watch.said(uuid(2), 90);
   expect(watch.look(100)).toEqual({ silentMs: 100, during: "tool" });
 });
+
+test("a word that was heard before it was said again, after a restart, is not waited for (F23)", () => {
+  const watch = watchStalls(limits, 0);
+  watch.saw({ ...at, is: "taken", uuid: uuid(2) }, 0);
+  watch.said(uuid(2), 1);
+  for (const event of [over, state("idle")]) watch.saw(event, 2);
+  expect(watch.look(100_000)).toBeUndefined();
+  watch.said(uuid(3), 200_000);
+  expect(watch.look(200_299)).toBeUndefined();
+  expect(watch.look(200_300)).toEqual({ silentMs: 300, during: "model" });
+});
+
+test("a start that was told as silent is told again once something was said to it (F23)", () => {
+  const watch = watchStalls(limits, 0);
+  expect(watch.look(10)).toMatchObject({ during: "start" });
+  watch.said(uuid(2), 20);
+  expect(watch.look(29)).toBeUndefined();
+  expect(watch.look(30)).toEqual({ silentMs: 10, during: "start" });
+});

@@ -23,7 +23,10 @@ export interface Silence {
 
 export interface StallWatch {
   saw(event: AgentEvent, now: number): void;
-  /** A message was handed over at `now`: from then on a session that rested has something to do. */
+  /**
+   * A message was handed over at `now`: from then on a session that rested has something to do. One that it has heard already (said
+   * again after a restart) changes nothing.
+   */
   said(uuid: Uuid, now: number): void;
   /** A question was answered at `now`: once none is open, the session waits for nobody. */
   answered(ask: string, now: number): void;
@@ -36,7 +39,7 @@ export function watchStalls(limits: StallLimits, startedAt: number): StallWatch 
   let phase: WatchPhase = "start";
   let excusedUntil = 0;
   let told = false;
-  const open: Open = { messages: new Set(), asks: new Set() };
+  const open: Open = { messages: new Set(), asks: new Set(), heard: new Set() };
   const begin = (now: number): void => {
     heardAt = now;
     told = false;
@@ -54,9 +57,12 @@ export function watchStalls(limits: StallLimits, startedAt: number): StallWatch 
     },
     // What is said while something is under way is no sign of life.
     said(uuid, now) {
+      if (open.heard.has(uuid)) return;
       open.messages.add(uuid);
       if (phase === "idle") begin(now);
-      else if (phase === "start") heardAt = now;
+      if (phase !== "start") return;
+      heardAt = now;
+      told = false;
     },
     answered(ask, now) {
       open.asks.delete(ask);
@@ -80,11 +86,15 @@ type WatchPhase = Silence["during"] | "idle" | "asking";
 interface Open {
   readonly messages: Set<Uuid>;
   readonly asks: Set<string>;
+  /** The messages that it said it heard: it says so once of each. */
+  readonly heard: Set<Uuid>;
 }
 
-function note({ messages, asks }: Open, event: AgentEvent): void {
-  if (event.is === "taken") messages.delete(event.uuid);
-  else if (event.is === "asked") asks.add(event.ask);
+function note({ messages, asks, heard }: Open, event: AgentEvent): void {
+  if (event.is === "taken") {
+    messages.delete(event.uuid);
+    heard.add(event.uuid);
+  } else if (event.is === "asked") asks.add(event.ask);
   else if (event.is === "ask_withdrawn") asks.delete(event.ask);
   else if (event.is === "round_ended") asks.clear();
 }

@@ -87,8 +87,12 @@ export function startPiped({ dir, argv, cwd, env, secret }: PipedCommand): Piped
     throw error;
   }
   const copy = keep(child, stdout, out, dir);
-  // What it left behind may hold the pipe open, and what that says is not its own any more.
-  child.once("exit", () => setTimeout(() => stdout.destroy(), drainMs).unref());
+  // What it left behind may hold its pipes open, and what that says is not its own any more.
+  child.once("exit", () =>
+    setTimeout(() => {
+      for (const pipe of child.stdio) pipe?.destroy();
+    }, drainMs).unref(),
+  );
   child.once("close", (code, signal) => {
     const exit = `${code ?? 128 + (constants.signals[signal ?? "SIGKILL"] ?? 9)}\n`;
     // Without it the end is seen by the identity; to throw in a listener would end the daemon.

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../../config/write.ts";
+import { isLeaving } from "../../host/removal.ts";
 import type { AttemptId, RunId, TaskKey } from "../../core/ids.ts";
 
 export interface RestoredNote {
@@ -41,15 +42,16 @@ export function forgetNote(home: string, id: string): void {
   rmSync(join(home, folder, `${id}.json`), { force: true });
 }
 
-/** Notes of worktrees that are still there, oldest first; those of others are dropped. */
+/** Notes of worktrees that are there, or on their way, oldest first; those of others are dropped. */
 export function readNotes(home: string): RestoredNote[] {
   const dir = join(home, folder);
   if (!existsSync(dir)) return [];
   const notes: RestoredNote[] = [];
   for (const name of readdirSync(dir).filter((each) => /^[0-9a-f]+\.json$/.test(each))) {
     const note = JSON.parse(readFileSync(join(dir, name), "utf8")) as RestoredNote;
-    if (existsSync(note.worktree)) notes.push(note);
-    else if (!restoring.has(note.id)) forgetNote(home, note.id);
+    const isOnItsWay = restoring.has(note.id) || isLeaving(note.worktree);
+    if (existsSync(note.worktree) || isOnItsWay) notes.push(note);
+    else forgetNote(home, note.id);
   }
   return notes.toSorted((a, b) => a.at - b.at);
 }
