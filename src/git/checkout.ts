@@ -66,34 +66,47 @@ export async function readMoves(repo: Repository, from: Sha, to: Sha): Promise<M
   return moves;
 }
 
-/**
- * The worktrees that have the branch checked out, or are in the middle of a rebase or bisect of it; without those that `isOurs`
- * knows and those whose folder is gone for good.
- */
+/** A worktree and the branches that are in use there. */
+export interface Checkout {
+  /** As git lists it. */
+  readonly path: string;
+  readonly place: Place;
+  /** Checked out, or in the middle of a rebase or bisect; full names. */
+  readonly refs: readonly string[];
+}
+
+/** All worktrees with a place of their own, without those whose folder is gone for good. */
+export async function listCheckouts(repo: Repository): Promise<Checkout[]> {
+  const listed = await listWorktrees(repo);
+  const found = listed.map(async ({ path, gitDir, bare, prunable, branch }) => {
+    if (bare || prunable || gitDir === null) return [];
+    // With a separate git directory git names the main worktree wrongly; where we were called in it, we know better.
+    const worktree = gitDir === repo.gitDir ? repo.root : path;
+    const refs = [...(branch === null ? [] : [branch]), ...(await readRebased(gitDir))];
+    return [{ path, place: { gitDir, common: repo.common, worktree }, refs }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** The places of worktrees where the branch is in use, without those that `isOurs` knows. */
 export async function readCheckouts(
   repo: Repository,
   ref: string,
   isOurs: (path: string) => boolean,
 ): Promise<Place[]> {
-  const found: Place[] = [];
-  for (const one of await listWorktrees(repo)) {
-    if (one.bare || one.prunable || one.gitDir === null || isOurs(one.path)) continue;
-    if (one.branch !== ref && !(await isRebasing(one.gitDir, ref))) continue;
-    // With a separate git directory git names the main worktree wrongly; where we were called in it, we know better.
-    const worktree = one.gitDir === repo.gitDir ? repo.root : one.path;
-    found.push({ gitDir: one.gitDir, common: repo.common, worktree });
-  }
-  return found;
+  const all = await listCheckouts(repo);
+  return all
+    .filter(({ path, refs }) => refs.includes(ref) && !isOurs(path))
+    .map((one) => one.place);
 }
 
-async function isRebasing(gitDir: string, ref: string): Promise<boolean> {
-  const short = ref.replace(/^refs\/heads\//, "");
-  const named = [
-    await readSmall(join(gitDir, "rebase-merge/head-name")),
-    await readSmall(join(gitDir, "rebase-apply/head-name")),
-    await readSmall(join(gitDir, "BISECT_START")),
-  ].map((text) => text?.trim());
-  return named.includes(ref) || named.includes(short);
+async function readRebased(gitDir: string): Promise<string[]> {
+  const names = ["rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START"];
+  const texts = await Promise.all(names.map((name) => readSmall(join(gitDir, name))));
+  return texts.flatMap((text) => {
+    const name = text?.trim() ?? "";
+    return name === "" ? [] : [name.startsWith("refs/") ? name : `refs/heads/${name}`];
+  });
 }
 
 /** What git state of the checkout keeps it from following, or null. */

@@ -73,12 +73,11 @@ export async function readLock(gitDir: string): Promise<string | null> {
 export async function readRegistrations(repo: Repository): Promise<WorktreeRecord[]> {
   const dir = join(repo.common, "worktrees");
   const names = await readdir(dir).catch(() => []);
-  const found: WorktreeRecord[] = [];
-  for (const name of names) {
+  const found = names.map(async (name) => {
     const path = await readNamed(join(dir, name));
-    if (path !== undefined) found.push({ gitDir: join(dir, name), path });
-  }
-  return found;
+    return path === undefined ? [] : [{ gitDir: join(dir, name), path }];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 /** The commit that HEAD of a worktree names, or null where it names none. */

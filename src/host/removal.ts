@@ -6,11 +6,11 @@ import { existsSync } from "node:fs";
 import type { Attempt } from "../core/attempt.ts";
 import type { AttemptId, RunId, TaskKey } from "../core/ids.ts";
 import type { TaskSpec } from "../core/plan.ts";
-import { readCheckouts } from "../git/checkout.ts";
+import { type Checkout, listCheckouts, readCheckouts } from "../git/checkout.ts";
 import type { Repository } from "../git/git.ts";
 import { isAncestor } from "../git/inspect.ts";
 import { deleteRef, readRef } from "../git/refs.ts";
-import { openPlace, readRegistrations } from "../git/registration.ts";
+import { type WorktreeRecord, openPlace, readRegistrations } from "../git/registration.ts";
 import { listSnapshots } from "../git/restore.ts";
 import { type Host, openProject, worktreeReason } from "./context.ts";
 import { giveBack, lastRef } from "./give-back.ts";
@@ -66,6 +66,14 @@ export interface Known {
   readonly user?: string | undefined;
   /** Numbers of snapshots that are promised. */
   readonly promised?: Map<AttemptId, number>;
+  /** What was read of repositories, by their common folders. */
+  readonly read?: Map<string, Promise<Listed>>;
+}
+
+/** What one look at a repository says about all of its worktrees. */
+interface Listed {
+  readonly records: readonly WorktreeRecord[];
+  readonly checkouts: readonly Checkout[];
 }
 
 /** Worktrees that are being taken away right now, by their paths: for a moment such a folder lies in the trash, and may come back. */
@@ -85,7 +93,8 @@ export async function planRemoval(
 ): Promise<Removal> {
   const { attempt, spec, worktree, why, restored } = leaving;
   const repo = await openProject(host, attempt.run, spec);
-  const blocked = await whatSpeaksAgainst(repo, leaving, known);
+  const listed = await listOnce(repo, known.read);
+  const blocked = await whatSpeaksAgainst(repo, leaving, listed, known);
   const isNumbered = restored !== null && blocked === null;
   return {
     run: attempt.run,
@@ -95,7 +104,7 @@ export async function planRemoval(
     worktree,
     why,
     ref: isNumbered ? await freeRef(repo, attempt, restored, known.promised) : lastRef(attempt),
-    branch: blocked === null ? await branchToGo(repo, leaving) : null,
+    branch: blocked === null ? await branchToGo(repo, leaving, listed) : null,
     blocked,
   };
 }
@@ -131,9 +140,24 @@ async function remove(host: Host, leaving: Leaving, { ref, branch }: Removal): P
   return { ref: taken.ref, branch: hasGone ? branch : null };
 }
 
+/** A repository with hundreds of worktrees is not listed for each of them. */
+function listOnce(
+  repo: Repository,
+  read: Map<string, Promise<Listed>> = new Map(),
+): Promise<Listed> {
+  const listing =
+    read.get(repo.common) ??
+    Promise.all([readRegistrations(repo), listCheckouts(repo)]).then(([records, checkouts]) => {
+      return { records, checkouts };
+    });
+  read.set(repo.common, listing);
+  return listing;
+}
+
 async function whatSpeaksAgainst(
   repo: Repository,
   { attempt, worktree, restored }: Leaving,
+  { records }: Listed,
   known: Known,
 ): Promise<string | null> {
   if (isLeaving(worktree)) return beingTaken;
@@ -141,7 +165,7 @@ async function whatSpeaksAgainst(
   if (!existsSync(worktree)) return null;
   const ours = restored === null ? worktreeReason(attempt.run, attempt.task) : null;
   const user = "user" in known ? { user: known.user } : {};
-  return whyItStays(repo, { path: worktree, ours, ...user });
+  return whyItStays(repo, { path: worktree, ours, records, ...user });
 }
 
 /** A restored worktree was never set up, so it is not torn down, and nothing in it was brought by anyone but a person. */
@@ -178,13 +202,14 @@ async function freeRef(
 async function branchToGo(
   repo: Repository,
   { attempt, spec, worktree, restored }: Leaving,
+  { checkouts }: Listed,
 ): Promise<string | null> {
   const branch = restored === null ? (attempt.worktree?.branch ?? attempt.branch) : restored.branch;
   if (branch === null) return null;
   const ref = `refs/heads/${branch}`;
   const head = await readRef(repo, ref);
-  const [other] = await readCheckouts(repo, ref, (path) => path === worktree);
-  if (head === null || other !== undefined) return null;
+  const isElsewhere = checkouts.some(({ path, refs }) => refs.includes(ref) && path !== worktree);
+  if (head === null || isElsewhere) return null;
   if (restored !== null) return branch;
   const target = await readRef(repo, `refs/heads/${spec.target}`);
   return target !== null && (await isAncestor(repo, head, target)) ? branch : null;

@@ -1,7 +1,7 @@
 /** Why a worktree may not be taken away: one answer for retiring, for `clean`'s plan, and for the last look before anything is deleted. */
 import { shellWord } from "../core/words.ts";
 import type { Repository } from "../git/git.ts";
-import { readLock, readRegistrations } from "../git/registration.ts";
+import { type WorktreeRecord, readLock, readRegistrations } from "../git/registration.ts";
 import { userOf } from "../process/folder.ts";
 
 /** Said of a folder without a registration. */
@@ -13,6 +13,8 @@ export interface Asked {
   readonly ours: string | null;
   /** Who uses it, where the caller has looked already. */
   readonly user?: string | undefined;
+  /** The registrations, where the caller has read them already. */
+  readonly records?: readonly WorktreeRecord[] | undefined;
 }
 
 /** What a person has to do first, in words; null where nothing speaks against it. */
@@ -20,7 +22,8 @@ export async function whyItStays(repo: Repository, asked: Asked): Promise<string
   const { path, ours } = asked;
   const user = "user" in asked ? asked.user : userOf(path);
   if (user !== undefined) return `${user}; leave it first`;
-  const known = (await readRegistrations(repo)).find((each) => each.path === path);
+  const records = asked.records ?? (await readRegistrations(repo));
+  const known = records.find((each) => each.path === path);
   if (known === undefined) return notKnown;
   return readForeignLock(repo, known, ours);
 }

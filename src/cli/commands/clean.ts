@@ -56,22 +56,41 @@ async function clean(
   }
   // What a person restored goes by its name only.
   const going = plan.items.filter(({ restored }) => !restored || run !== null);
-  const done = await daemon.performClean({
-    worktrees: going.map(({ worktree }) => worktree),
-    attempts: plan.old.filter(({ blocked }) => blocked === null).map(({ attempt }) => attempt),
-    olderThanMs,
-    largerThanBytes,
-  });
-  const { cleaned, forgotten } = done;
+  const tell = (lines: readonly string[]): void => {
+    if (!json) for (const line of lines) say(line);
+  };
+  const limits = { olderThanMs, largerThanBytes };
+  const cleaned: Cleaned[] = [];
+  for (let from = 0; from < going.length; from += together) {
+    const worktrees = going.slice(from, from + together).map(({ worktree }) => worktree);
+    const done = await daemon.performClean({ worktrees, attempts: [], ...limits });
+    cleaned.push(...done.cleaned);
+    tell(done.cleaned.map(cleanedText));
+  }
+  const attempts = oldOf(plan, cleaned);
+  const { forgotten } =
+    attempts.length === 0
+      ? { forgotten: [] }
+      : await daemon.performClean({ worktrees: [], attempts, ...limits });
+  tell(forgotten.map(forgottenText));
   if (json) sayJson({ schema: 1, clean: { ...plan, cleaned, forgotten } });
   else {
-    const lines = [...cleaned.map(cleanedText), ...forgotten.map(forgottenText)];
-    if (lines.length === 0) note("◎ nothing to clean");
-    for (const line of lines) say(line);
+    if (cleaned.length + forgotten.length === 0) note("◎ nothing to clean");
     for (const item of plan.items) if (!going.includes(item)) note(itemText(item));
   }
   const all = [...cleaned, ...forgotten].every(({ removed }) => removed);
   return all ? 0 : exitCodes.refused;
+}
+
+/** Worktrees of one request: each takes up to seconds, a request has two minutes, and a person sees what has gone. */
+const together = 10;
+
+/** What has just come into a ref is not what a person saw as old. */
+function oldOf({ old }: CleanPlan, cleaned: readonly Cleaned[]): string[] {
+  const fresh = new Set(cleaned.map(({ attempt }) => attempt));
+  return old
+    .filter(({ attempt, blocked }) => blocked === null && !fresh.has(attempt))
+    .map(({ attempt }) => attempt);
 }
 
 const dayMs = 24 * 3_600_000;

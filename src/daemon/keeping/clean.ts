@@ -50,11 +50,11 @@ export async function cleanPlan(parts: KeepingParts, query: CleanQuery): Promise
   const paths = found.map(({ worktree }) => worktree);
   const users = usersOf(paths);
   const weights = await weighAll(paths, weighMs);
-  const promised = new Map<AttemptId, number>();
+  const once = { promised: new Map(), read: new Map() };
   const items: CleanItem[] = [];
   for (const [i, one] of found.entries()) {
     const weight = weights[i];
-    const plan = await look(parts.host, one, { user: users.get(one.worktree), promised });
+    const plan = await look(parts.host, one, { user: users.get(one.worktree), ...once });
     const restored = one.restored !== null;
     const name = `${plan.run}/${plan.task}`;
     const theirs =
