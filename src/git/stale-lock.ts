@@ -44,21 +44,24 @@ export async function clearHeadLock(place: Place): Promise<void> {
 
 /** Where a lock's owner would be at work. */
 interface Room {
+  /** What is claimed goes here: a name below `refs/` would be a ref, and a broken one fails everybody's git. */
+  readonly common: string;
   /** Whoever has anything open here may have it. */
   readonly gitDir: string;
   /** Any git that works here, or was told of it, may have it. */
   readonly folders: readonly string[];
 }
 
-function roomOf({ worktree, gitDir }: Place): Room {
-  return { gitDir, folders: [worktree, gitDir] };
+function roomOf({ worktree, gitDir, common }: Place): Room {
+  return { common, gitDir, folders: [worktree, gitDir] };
 }
 
 /** A lock of the repository itself may be that of any git in any of its worktrees. */
 async function wholeRoom(repo: Repository): Promise<Room> {
   const main = basename(repo.common) === ".git" ? [dirname(repo.common)] : [];
   const linked = (await readRegistrations(repo)).map(({ path }) => path);
-  return { gitDir: repo.common, folders: [repo.common, repo.root, ...main, ...linked] };
+  const { common, root } = repo;
+  return { common, gitDir: common, folders: [common, root, ...main, ...linked] };
 }
 
 /** More than the 3 s for which a lock without an owner is left alone. */
@@ -89,12 +92,19 @@ export async function clearRepositoryLock(repo: Repository, lock: string): Promi
   await clear(await wholeRoom(repo), lock, refLimitMs);
 }
 
-/** Locks of refs, of the packed refs and of the configuration that nobody has, by the same rule as `readStaleLocks`. */
+/**
+ * Locks of refs, of the packed refs and of the configuration that nobody has, and what a kill left of those that were claimed, by the
+ * same rule as `readStaleLocks`.
+ */
 export async function readRepositoryLocks(repo: Repository): Promise<string[]> {
-  const own = ["packed-refs.lock", "config.lock"].map((name) => join(repo.common, name));
-  const locks = [...own, ...(await locksBelow(join(repo.common, "refs")))];
-  return stale(await wholeRoom(repo), locks);
+  const claimed = (await readdir(repo.common)).filter((name) => name.startsWith(claimPrefix));
+  const own = ["packed-refs.lock", "config.lock", ...claimed];
+  const locks = own.map((name) => join(repo.common, name));
+  return stale(await wholeRoom(repo), [...locks, ...(await locksBelow(join(repo.common, "refs")))]);
 }
+
+/** Also of a lock that was claimed beside its ref: git takes that name for a ref. */
+const besideRef = /\.lock(\.muster-[0-9a-f-]{36})?$/;
 
 /** Links are not followed, so all of them are inside. */
 async function locksBelow(folder: string): Promise<string[]> {
@@ -102,7 +112,7 @@ async function locksBelow(folder: string): Promise<string[]> {
   for (const each of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     const path = join(folder, each.name);
     if (each.isDirectory()) found.push(...(await locksBelow(path)));
-    else if (each.isFile() && each.name.endsWith(".lock")) found.push(path);
+    else if (each.isFile() && besideRef.test(each.name)) found.push(path);
   }
   return found;
 }
@@ -139,7 +149,7 @@ async function clear(room: Room, lock: string, limitMs: number): Promise<void> {
     const owner = await ownerOf(room, found);
     // A clock that was set back makes a lock of the future: then only what was seen here counts.
     const ageMs = Math.max(Date.now() - found.mtimeMs, now - seen.at);
-    if (owner === undefined && ageMs >= staleMs) await claim(lock, found);
+    if (owner === undefined && ageMs >= staleMs) await claim(room, lock, found);
     else if (now - began >= limitMs) throw held(lock, owner);
     else await pause(lookMs);
   }
@@ -187,9 +197,11 @@ async function isAbout(pid: number, folders: readonly string[]): Promise<boolean
   );
 }
 
+const claimPrefix = "muster-lock-";
+
 /** What was looked at goes; a lock that someone made in its place since goes back. */
-async function claim(lock: string, looked: Stats): Promise<void> {
-  const claimed = `${lock}.muster-${randomUUID()}`;
+async function claim({ common }: Room, lock: string, looked: Stats): Promise<void> {
+  const claimed = join(common, `${claimPrefix}${randomUUID()}`);
   try {
     await rename(lock, claimed);
   } catch (error) {

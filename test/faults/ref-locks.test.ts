@@ -1,11 +1,19 @@
 /** A lock beside a ref that a killed git left: taken away where no git lives in the repository, and named where one does. */
-import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { deleteRef, updateRef } from "../../src/git/refs.ts";
 import { snapshot } from "../../src/git/snapshot.ts";
-import { readRepositoryLocks } from "../../src/git/stale-lock.ts";
+import { clearRepositoryLock, readRepositoryLocks } from "../../src/git/stale-lock.ts";
 import { type World, makeWorld, put } from "../integration/git/world.ts";
 import { endGit, startGit } from "./slow-git.ts";
 
@@ -76,4 +84,39 @@ test("a lock that a link leads to is nobody's business (F13)", async () => {
   await expect(updateRef(world.repo, ref, sha, null)).rejects.toMatchObject({ code: "locked" });
   expect(await readRepositoryLocks(world.repo)).toEqual([]);
   expect(existsSync(lock)).toBe(true);
+});
+
+/** Takes a lock away in a process that is killed once it has claimed it; `raced`: the lock became another's before. */
+async function claimAndKill(world: World, lock: string, how: "alone" | "raced"): Promise<void> {
+  const claimer = join(import.meta.dirname, "claimer.ts");
+  const child = spawn(process.execPath, [claimer, world.root, lock, how], {
+    cwd: world.dir,
+    env: world.env,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
+}
+
+test("what a kill leaves of a lock that was claimed is no ref, and is found and taken away (F1, F13)", async () => {
+  const world = await makeWorld();
+  const lock = leave(world, "refs/heads/main");
+  await claimAndKill(world, lock, "alone");
+  expect(existsSync(lock)).toBe(false);
+  expect(await world.tryGit(["log", "--all", "-1", "--format=%s"])).toMatchObject({
+    code: 0,
+    stdout: "first\n",
+    stderr: "",
+  });
+  expect((await world.tryGit(["fsck"])).code).toBe(0);
+  const found = await readRepositoryLocks(world.repo);
+  expect(found.map((path) => dirname(path))).toEqual([world.repo.common]);
+  for (const left of found) await clearRepositoryLock(world.repo, left);
+  expect(found.filter((left) => existsSync(left))).toEqual([]);
+});
+
+test("a lock that somebody else made in the place of the one that was looked at goes back (F13)", async () => {
+  const world = await makeWorld();
+  const lock = leave(world, "refs/heads/main");
+  await claimAndKill(world, lock, "raced");
+  expect(readFileSync(lock, "utf8")).toBe("theirs");
 });

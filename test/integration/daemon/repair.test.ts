@@ -436,10 +436,15 @@ test("locks of the repository that a dead git left go, and stay while a process 
   const { world } = house;
   await house.attempts("run_a", ["kept"]);
   const lockOf = (name: string): string => join(world.repo.common, `${name}.lock`);
-  const locks = ["packed-refs", "config", "refs/heads/main"].map(lockOf);
-  const others = ["refs/heads/fresh", "index", "HEAD"].map(lockOf);
+  const uuid = "11111111-2222-4333-8444-555555555555";
+  const claimed = [join(world.repo.common, `muster-lock-${uuid}`)];
+  const beside = [`${lockOf("refs/heads/foo")}.muster-${uuid}`];
+  const refs = [...beside, lockOf("refs/heads/main")];
+  const locks = [lockOf("packed-refs"), lockOf("config"), ...claimed, ...refs];
+  const persons = [lockOf("index"), lockOf("HEAD"), `${lockOf("refs/heads/foo")}.muster-mine`];
+  const others = [lockOf("refs/heads/fresh"), ...persons];
   for (const lock of [...locks, ...others]) writeFileSync(lock, "");
-  for (const lock of [...locks, lockOf("index"), lockOf("HEAD")]) age(lock);
+  for (const lock of [...locks, ...persons]) age(lock);
   age(lockOf("refs/heads/fresh"), -60_000);
   const holder = await start(world.repo.common, {});
   expect(await find(house)).toEqual([]);
@@ -451,6 +456,6 @@ test("locks of the repository that a dead git left go, and stay while a process 
   const found = async () => said(await find(house));
   await expect.poll(found, { timeout: 10_000 }).toEqual(locks.map((lock) => ["lock", lock, true]));
   expect(house.listing()).toEqual(before);
-  expect((await mend(house)).map(({ done }) => done)).toEqual([true, true, true]);
+  expect((await mend(house)).map(({ done }) => done)).toEqual(locks.map(() => true));
   expect([...locks, ...others].filter((lock) => existsSync(lock))).toEqual(others);
 });
