@@ -7,7 +7,7 @@ import { Fault } from "../core/fault.ts";
 import type { Sha } from "../core/ids.ts";
 import { readStat } from "./files.ts";
 import { git, lineOf, type Repository } from "./git.ts";
-import { commitHistory } from "./history.ts";
+import { commitHistory, readHistory } from "./history.ts";
 import { commitTree, muster } from "./merge.ts";
 import { loadIndex } from "./private-index.ts";
 import { withPrivateDir } from "./private.ts";
@@ -56,7 +56,7 @@ async function hold(
   const head = await readHeadSha(repo, place);
   const branch = await readSymbolicHead(repo, pinned(place));
   const isOnBranch = head === null || (branch !== null && (await readRef(repo, branch)) === head);
-  const history = await commitHistory(repo, place, head);
+  const history = await commitHistory(repo, await readHistory(repo, place, head));
   const headTree = head === null ? null : await readTree(repo, head);
   const index = staged.tree ?? staged.stages;
   if (isOnBranch && history === null && (index === null || index === headTree)) return null;

@@ -21,38 +21,44 @@ const notes = [
 /** Commits walked to find the tips, newest first: 5,000 is more than an attempt can make. */
 const maxWalked = 5_000;
 
-/**
- * One commit whose parents are the commits that the worktree's reflog and half-done operations name and `head` does not reach;
- * null where there are none.
- */
-export async function commitHistory(
+/** The newest of the commits that only a worktree's own notes name, at least one. */
+export interface History {
+  readonly tips: readonly Sha[];
+  /** The empty one. */
+  readonly tree: Sha;
+}
+
+/** What the worktree's reflog and half-done operations name and `head` does not reach; null where there is nothing. */
+export async function readHistory(
   repo: Repository,
   place: Place,
   head: Sha | null,
-): Promise<Sha | null> {
+): Promise<History | null> {
   const named = new Set<Sha>();
   for (const note of notes) {
     const text = await readSmall(join(place.gitDir, note));
     for (const [, sha = ""] of text?.matchAll(/(?<=^|[0-9a-f] )([0-9a-f]{40,64})(?=\s|$)/gm) ?? [])
       named.add(sha);
   }
-  const tips = await withPrivateDir(repo, { sight: "sealed" }, (own) => readTips(own, named, head));
-  if (tips === null) return null;
+  return withPrivateDir(repo, { sight: "sealed" }, (own) => readTips(own, named, head));
+}
+
+/** One commit that holds it; null for none. */
+export async function commitHistory(
+  repo: Repository,
+  history: History | null,
+): Promise<Sha | null> {
+  if (history === null) return null;
+  const { tree, tips: parents } = history;
   const message = "muster: commits that only a worktree's reflog named\n";
-  return commitTree(repo, {
-    tree: tips.tree,
-    parents: tips.shas,
-    message,
-    author: muster,
-    committer: muster,
-  });
+  return commitTree(repo, { tree, parents, message, author: muster, committer: muster });
 }
 
 async function readTips(
   own: PrivateDir,
   named: ReadonlySet<Sha>,
   head: Sha | null,
-): Promise<{ readonly shas: readonly Sha[]; readonly tree: Sha } | null> {
+): Promise<History | null> {
   if (named.size === 0) return null;
   const input = `${[...named].join("\n")}\n`;
   const format = "--batch-check=%(objecttype) %(objectname)";
@@ -72,8 +78,8 @@ async function readTips(
     .filter((line) => line !== "")
     .map((line) => line.split(" "));
   const inner = new Set(lines.flatMap(([, ...parents]) => parents));
-  const shas = lines.flatMap(([sha = ""]) => (named.has(sha) && !inner.has(sha) ? [sha] : []));
-  if (shas.length === 0) return null;
+  const tips = lines.flatMap(([sha = ""]) => (named.has(sha) && !inner.has(sha) ? [sha] : []));
+  if (tips.length === 0) return null;
   const tree = (await own.git(["mktree"], { input: "" })).stdout.toString("latin1").trim();
-  return { shas, tree };
+  return { tips, tree };
 }

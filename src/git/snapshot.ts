@@ -11,7 +11,7 @@ import type { Sha } from "../core/ids.ts";
 import type { Left } from "./add-files.ts";
 import { capture } from "./capture.ts";
 import { errnoOf, readStat } from "./files.ts";
-import { commitHistory } from "./history.ts";
+import { commitHistory, readHistory } from "./history.ts";
 import { longMs, type Repository } from "./git.ts";
 import { commitTree, muster } from "./merge.ts";
 import { shown } from "./paths.ts";
@@ -99,11 +99,11 @@ async function take(
   const left = [...found.left, ...(await readModules(place, request.brought ?? []))];
   const { tree } = found;
   const { tree: stagedTree, stages } = found.staged;
-  const content = [head, tree, stagedTree, stages, found.aside, found.nested, left.length].join(
-    " ",
-  );
+  const noted = await readHistory(repo, place, head);
+  const trees = [tree, stagedTree, stages, found.aside, found.nested];
+  const content = [head, ...trees, left.length, ...(noted?.tips ?? [])].join(" ");
   if (unless?.content === content && (await readRef(repo, ref)) === unless.commit) return unless;
-  const history = await commitHistory(repo, place, head);
+  const history = await commitHistory(repo, noted);
   const before = await readRef(repo, ref);
   const parents = (request.parents ?? (head === null ? [] : [head])).map(requireSha);
   const beside = (of: Sha | null, what: string): Promise<Sha | null> | null =>

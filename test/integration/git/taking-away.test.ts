@@ -47,6 +47,24 @@ test("what was written between snapshot and rename is in a snapshot of its own",
   expect((await world.tryGit(["merge-base", "--is-ancestor", taken.commit, ref])).code).toBe(0);
 });
 
+test("a commit that was made and reset away between snapshot and rename is held, too (F34)", async () => {
+  const world = await makeWorld();
+  const { record, place } = await world.addWorktree("att_1");
+  const inside = { cwd: record.path };
+  const taken = await take(world, place);
+  await put(join(record.path, "mine.txt"), "mine\n");
+  await world.git(["add", "mine.txt"], inside);
+  await world.git(["commit", "-qm", "mine"], inside);
+  const mine = await world.git(["rev-parse", "HEAD"], inside);
+  await world.git(["reset", "-q", "--hard", "HEAD~1"], inside);
+  await retireWorktree(world.repo, place, join(world.dir, "trash"), async (moved) => {
+    const again = await snapshotMoved(world.repo, moved, request, taken);
+    expect(await snapshotMoved(world.repo, moved, request, again)).toBe(again);
+    return true;
+  });
+  expect((await world.tryGit(["merge-base", "--is-ancestor", mine, ref])).code).toBe(0);
+});
+
 test("nothing new is taken where nothing has changed, but for a ref that someone moved", async () => {
   const world = await makeWorld();
   const { record, place } = await world.addWorktree("att_1");
