@@ -1,7 +1,7 @@
 /**
  * Worktrees whose attempt is over: what is there, why it may go, which ref will hold it, and taking it away. What was cleaned is no
  * event: a worktree that is not on disk any more is not in the plan (a settled run is folded from its own rows, which end with its
- * settling).
+ * settling), but for one whose cleaning was cut off.
  */
 import { existsSync } from "node:fs";
 import type { CleanItem, CleanOutcome, CleanPlan, Cleaned } from "../../api/housekeeping.ts";
@@ -10,7 +10,9 @@ import type { Attempt } from "../../core/attempt.ts";
 import type { AttemptId, RunId, TaskKey } from "../../core/ids.ts";
 import type { TaskSpec } from "../../core/plan.ts";
 import type { Ledger } from "../../core/ports.ts";
-import type { Host } from "../../host/context.ts";
+import { readRef } from "../../git/refs.ts";
+import { readRegistrations } from "../../git/registration.ts";
+import { type Host, openProject } from "../../host/context.ts";
 import { lastRef } from "../../host/give-back.ts";
 import {
   type Known,
@@ -124,13 +126,15 @@ async function candidates(parts: KeepingParts, query: CleanQuery): Promise<Candi
     (query.olderThanMs === null || at <= host.now() - query.olderThanMs);
   const notes = readNotes(host.home);
   const restored = new Set(notes.map(({ worktree }) => worktree));
+  const isHalfGone = halfGoneIn(host);
   const found: Candidate[] = [];
   for (const { run, task, att, why, at } of await readKept(ledger, only)) {
     if (!isWanted(run, task, at)) continue;
     const { attempt, spec } = await attemptOf(parts, run, task, att);
     const worktree = attempt?.worktree?.path;
     if (attempt === undefined || spec === undefined || worktree === undefined) continue;
-    if (restored.has(worktree) || !existsSync(worktree)) continue;
+    if (restored.has(worktree)) continue;
+    if (!existsSync(worktree) && !(await isHalfGone(attempt, spec, worktree))) continue;
     found.push({ attempt, spec, worktree, why, restored: null, asked: true, at });
   }
   for (const note of notes) {
@@ -142,6 +146,27 @@ async function candidates(parts: KeepingParts, query: CleanQuery): Promise<Candi
     found.push({ attempt, spec, worktree, why, restored: note, asked: true, at });
   }
   return found.toSorted((a, b) => a.at - b.at);
+}
+
+/**
+ * Whether taking it away was cut off: its folder is gone and its ref is there, but git still has it. Each project is listed once;
+ * one that can't be opened has none.
+ */
+function halfGoneIn(
+  host: Host,
+): (attempt: Attempt, spec: TaskSpec, worktree: string) => Promise<boolean> {
+  const read = async (run: RunId, spec: TaskSpec) => {
+    const repo = await openProject(host, run, spec).catch(() => null);
+    const known = repo === null ? [] : await readRegistrations(repo);
+    return { repo, paths: new Set(known.map(({ path }) => path)) };
+  };
+  const projects = new Map<string, ReturnType<typeof read>>();
+  return async (attempt, spec, worktree) => {
+    const reading = projects.get(spec.root) ?? read(attempt.run, spec);
+    projects.set(spec.root, reading);
+    const { repo, paths } = await reading;
+    return repo !== null && paths.has(worktree) && (await readRef(repo, lastRef(attempt))) !== null;
+  };
 }
 
 async function attemptOf(

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import type { Worktree } from "../../../src/core/attempt.ts";
 import type { EventBody } from "../../../src/core/events.ts";
 import type { AttemptId, RunId } from "../../../src/core/ids.ts";
 import { fold } from "../../../src/core/evolve/evolve.ts";
@@ -28,7 +29,10 @@ export interface House {
   readonly folder: string;
   /** ms that `host.now()` is ahead of the clock. */
   aheadMs: number;
-  /** A run of one task with attempts that end so, in order: `run` is settled unless one is open. */
+  /**
+   * A run of one task with attempts that end so, in order: `run` is settled unless one is open. Those whose worktree was made before
+   * have it.
+   */
   attempts(run: RunId, ends: readonly End[]): Promise<readonly AttemptId[]>;
   /** A worktree as provisioning makes it. */
   worktree(att: string, run: string): Promise<Place>;
@@ -45,6 +49,7 @@ export async function openHome(): Promise<House> {
   const ledger = openLedger(join(home, "ledger.db"));
   onTestFinished(() => ledger.close());
   let state: State = emptyState;
+  const worktrees = new Map<string, Worktree>();
   const spec = taskSpec("api", { project: world.repo.common, root: world.root });
   const append = async (bodies: readonly EventBody[]): Promise<void> => {
     state = fold(state, await ledger.append(state.seq, bodies, Date.now()));
@@ -62,19 +67,23 @@ export async function openHome(): Promise<House> {
       for (const [i, end] of ends.entries()) {
         const att: AttemptId = `att_${run.slice(4)}_${i + 1}`;
         made.push(att);
-        await append(lifeOf(run, att, end));
+        await append(lifeOf(run, att, end, worktrees.get(att)));
       }
       if (ends.every((end) => end === "kept" || end === "retired"))
         await append([{ type: "run.settled", run, state: "failed" }]);
       return made;
     },
     async worktree(att, run) {
+      const branch = `muster/${run}/${att.replaceAll("_", "-")}`;
+      const commit = await world.git(["rev-parse", "HEAD"]);
       const record = await addWorktree(world.repo, {
         path: join(house.folder, att),
-        branch: `muster/${run}/${att.replaceAll("_", "-")}`,
-        commit: await world.git(["rev-parse", "HEAD"]),
+        branch,
+        commit,
         reason: worktreeReason(run as RunId, "api"),
       });
+      const baseTree = await world.git(["rev-parse", "HEAD^{tree}"]);
+      worktrees.set(att, { ...record, branch, base: commit, baseTree, config: commit, basis: {} });
       return openPlace(world.repo, record);
     },
     listing: () => [...everything(home), ...everything(world.root)],
@@ -110,12 +119,13 @@ function started(run: RunId): EventBody {
   return { type: "run.started", run, ...one, waitMs: 0, attended: false, credential: "key" };
 }
 
-function lifeOf(run: RunId, att: AttemptId, end: End): EventBody[] {
+function lifeOf(run: RunId, att: AttemptId, end: End, worktree?: Worktree): EventBody[] {
   const of = { run, task: "api", att };
   const session = randomUUID();
   const bodies: EventBody[] = [
     { type: "attempt.admitted", ...of, session, seed: session, runner: "claude-cli", basis: {} },
   ];
+  if (worktree !== undefined) bodies.push({ type: "attempt.provisioned", ...of, worktree });
   if (end === "started")
     bodies.push({ type: "session.planned", ...of, n: 1, resume: false, credential: "key" });
   if (end === "open" || end === "started") return bodies;
