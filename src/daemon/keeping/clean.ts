@@ -127,10 +127,11 @@ async function candidates(parts: KeepingParts, query: CleanQuery): Promise<Candi
   const notes = readNotes(host.home);
   const restored = new Set(notes.map(({ worktree }) => worktree));
   const isHalfGone = halfGoneIn(host);
+  const attemptOf = finderIn(parts);
   const found: Candidate[] = [];
   for (const { run, task, att, why, at } of await readKept(ledger, only)) {
     if (!isWanted(run, task, at)) continue;
-    const { attempt, spec } = await attemptOf(parts, run, task, att);
+    const { attempt, spec } = await attemptOf(run, task, att);
     const worktree = attempt?.worktree?.path;
     if (attempt === undefined || spec === undefined || worktree === undefined) continue;
     if (restored.has(worktree)) continue;
@@ -140,7 +141,7 @@ async function candidates(parts: KeepingParts, query: CleanQuery): Promise<Candi
   for (const note of notes) {
     const { run, task, at, done, worktree } = note;
     if (!isWanted(run, task, at)) continue;
-    const { attempt, spec } = await attemptOf(parts, run, task, note.attempt);
+    const { attempt, spec } = await attemptOf(run, task, note.attempt);
     if (attempt === undefined || spec === undefined) continue;
     const why = done ? `restored from ${note.ref}` : "its restoring was cut off";
     found.push({ attempt, spec, worktree, why, restored: note, asked: true, at });
@@ -169,16 +170,21 @@ function halfGoneIn(
   };
 }
 
-async function attemptOf(
-  { ledger, state }: KeepingParts,
-  run: RunId,
-  task: TaskKey,
-  att: AttemptId,
-): Promise<{ readonly attempt: Attempt | undefined; readonly spec: TaskSpec | undefined }> {
-  const found = await findRun(state(), ledger, run);
-  return {
-    attempt: found.state.attempts.get(att) ?? found.run.past.get(att),
-    spec: found.run.tasks.get(task)?.spec,
+/** A settled run is folded from its rows: once, however many attempts of it are asked for. */
+function finderIn({ ledger, state }: KeepingParts) {
+  const runs = new Map<RunId, ReturnType<typeof findRun>>();
+  return async (
+    run: RunId,
+    task: TaskKey,
+    att: AttemptId,
+  ): Promise<{ readonly attempt: Attempt | undefined; readonly spec: TaskSpec | undefined }> => {
+    const finding = runs.get(run) ?? findRun(state(), ledger, run);
+    runs.set(run, finding);
+    const found = await finding;
+    return {
+      attempt: found.state.attempts.get(att) ?? found.run.past.get(att),
+      spec: found.run.tasks.get(task)?.spec,
+    };
   };
 }
 
