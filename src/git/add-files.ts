@@ -14,11 +14,13 @@ export interface Left {
 
 /**
  * Adds files to an index and returns those that could not be read; one that has vanished since is no loss. One bad file fails
- * the whole of git's call, so a failed call is halved until the file is alone.
+ * the whole of git's call, so a failed call is halved until the file is alone. Then it has `another` try: a gc may have taken the
+ * folder away that its object was to go to.
  */
 export async function addFiles(
   own: Pick<PrivateDir, "git">,
   files: readonly RawPath[],
+  another = true,
 ): Promise<RawPath[]> {
   if (files.length === 0) return [];
   try {
@@ -30,7 +32,7 @@ export async function addFiles(
     return [];
   } catch (fault) {
     if (!(fault instanceof Fault) || fault.code !== "git_failed") throw fault;
-    if (files.length === 1) return [...files];
+    if (files.length === 1) return another ? addFiles(own, files, false) : [...files];
     const half = files.length >> 1;
     return [
       ...(await addFiles(own, files.slice(0, half))),

@@ -7,12 +7,12 @@ import type { AttemptId } from "../core/ids.ts";
 import type { TaskSpec } from "../core/plan.ts";
 import { runCommand } from "../gate/command.ts";
 import type { Repository } from "../git/git.ts";
-import { isAncestor, treeOf } from "../git/inspect.ts";
+import { letGoOf } from "../git/gone.ts";
+import { treeOf } from "../git/inspect.ts";
 import { readRef } from "../git/refs.ts";
-import { openPlace, readHeadSha, readRegistrations } from "../git/registration.ts";
+import { openPlace, readRegistrations } from "../git/registration.ts";
 import { snapshot } from "../git/snapshot.ts";
 import { findUnproved } from "../git/trash.ts";
-import { retireWorktree } from "../git/worktree.ts";
 import { readBrought } from "./brought.ts";
 import {
   type Host,
@@ -26,7 +26,7 @@ import {
 import { portsOf } from "./ports.ts";
 import { projectConfig } from "./project.ts";
 import { readForeignLock } from "./stays.ts";
-import { type Left, type TakenAway, takeAway, throwAway } from "./take-away.ts";
+import { type Left, type TakenAway, takeAway } from "./take-away.ts";
 
 /** Said where its folder is gone and no ref is known to hold it. */
 export const gone = "its worktree is gone, and muster did not take it away";
@@ -71,7 +71,8 @@ export async function giveBack(
   const repo = await openProject(host, attempt.run, spec);
   const ref = lastRef(attempt);
   const ours = worktreeReason(attempt.run, attempt.task);
-  if (!existsSync(worktree.path)) return giveBackGone(host, repo, worktree, { ref, ours });
+  if (!existsSync(worktree.path))
+    return giveBackGone(host, repo, { ...worktree, id: attempt.id }, { ref, ours });
   const place = await openPlace(repo, { gitDir: worktree.gitDir, path: worktree.path });
   const message = `Last snapshot of ${attempt.run}/${attempt.task}\n\nMuster-Attempt: ${attempt.id}`;
   const request = { ref, message, brought: readBrought(host, attempt.id) };
@@ -88,27 +89,33 @@ export async function giveBack(
   return taken;
 }
 
-/** From before a crash: given back, or only its folder, and not reported. */
+/**
+ * From before a crash: given back, or only its folder, and not reported. What only the registration names by now (somebody may have
+ * moved the folder away) is held by a ref of its own.
+ */
 async function giveBackGone(
   host: Host,
   repo: Repository,
-  { path, gitDir }: Worktree,
+  { id, path, gitDir }: Pick<Worktree, "path" | "gitDir"> & { readonly id: AttemptId },
   { ref, ours }: { readonly ref: string; readonly ours: string },
 ): Promise<TakenAway> {
-  const held = await readRef(repo, ref);
-  if (held === null) return { why: gone };
+  if ((await readRef(repo, ref)) === null) return { why: gone };
   const lies = await findUnproved(trashDir(host), path);
   if (lies !== undefined)
     return { why: `it lies in ${lies}, and no ref is known to hold all of it` };
   if (!(await readRegistrations(repo)).some((record) => record.path === path)) return { ref };
   const locked = await readForeignLock(repo, { gitDir, path }, ours);
   if (locked !== null) return { why: locked };
-  const place = { gitDir, common: repo.common, worktree: path };
-  const head = await readHeadSha(repo, place);
-  if (head !== null && !(await isAncestor(repo, head, held))) return { why: gone };
-  const retired = await retireWorktree(repo, place, trashDir(host));
-  if (retired.retired) await throwAway(host, retired);
-  return { ref };
+  const left = await letGoOf(
+    repo,
+    { gitDir, common: repo.common, worktree: path },
+    {
+      ref: `refs/muster/rescue/gone-${id}`,
+      message: `What only the registration of a worktree named\n\nMuster-Attempt: ${id}`,
+      trashDir: trashDir(host),
+    },
+  );
+  return "why" in left ? left : { ref };
 }
 
 /**

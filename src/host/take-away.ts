@@ -52,7 +52,7 @@ export async function takeAway(
 }
 
 /** Deletes what was retired. What can't be deleted (files of another user) is in the trash, and tried again at the next start. */
-export async function throwAway(
+async function throwAway(
   host: Host,
   { trash, metadata }: { readonly trash: string | null; readonly metadata: string | null },
 ): Promise<void> {
