@@ -47,6 +47,12 @@ const observed: fc.Arbitrary<Observed> = fc.oneof(
   saw("provision_conflicts", { paths: fc.constant(["a.ts"]) }),
   saw("session_started", { n, pid: fc.constant(9), version: fc.constant(null) }),
   saw("session_failed_to_start", { n, why, credentials: fc.boolean() }),
+  saw("session_failed_to_start", {
+    n,
+    why,
+    credentials: fc.constant(false),
+    held: fc.constant(true),
+  }),
   saw("message_taken", { uuid: fc.constantFrom("u", `${seed.slice(0, -4)}0000`), offset }),
   saw("asked", {
     ask,
@@ -256,7 +262,10 @@ function badAnswers(effect: Effect): readonly Observed[] {
       ];
     case "session":
       return effect.attempt.process.is === "starting"
-        ? [{ saw: "session_failed_to_start", n: effect.n, why, credentials: false }]
+        ? [
+            { saw: "session_failed_to_start", n: effect.n, why, credentials: false },
+            { saw: "session_failed_to_start", n: effect.n, why, credentials: false, held: true },
+          ]
         : unasked(effect);
     case "snapshot":
       return [

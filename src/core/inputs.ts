@@ -142,6 +142,8 @@ export type Observed =
       readonly disk?: true;
       /** Its worktree is not there any more. */
       readonly gone?: true;
+      /** A terminal has the session. */
+      readonly held?: true;
     }
   | { readonly saw: "message_taken"; readonly uuid: Uuid; readonly offset: number }
   | {

@@ -22,12 +22,13 @@ import type { Found } from "./projection.ts";
 
 /**
  * What a terminal needs to take a session over, with the claim made for it. Throws Fault `refused` where there is nothing to attach
- * to, or someone else has it. The claim is made before the last look at the session, and a start looks at the claim after it was
- * decided: one of two that come at once sees the other.
+ * to, or someone else has it. A resume looks at the claim before it takes its turn, and the last look at the session comes a turn
+ * after the claim was made, which `turn` waits for: one of two that come at once sees the other.
  */
 export async function attachmentOf(
   host: Host,
   find: () => Promise<Found>,
+  turn: () => Promise<void>,
   request: AttachRequest,
 ): Promise<Attachment> {
   const found = await find();
@@ -40,7 +41,10 @@ export async function attachmentOf(
     if (holder !== undefined) throw isOpen(attempt, holder);
   }
   try {
-    if (claim !== null) requireResting(await find(), request, attempt.id);
+    if (claim !== null) {
+      await turn();
+      requireResting(await find(), request, attempt.id);
+    }
     const launch = readLaunch(host, attempt.id);
     const given = environment.session();
     skipOnboarding(launch, given);

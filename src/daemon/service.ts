@@ -102,7 +102,7 @@ export function service(parts: ServiceParts): Service {
       yield* transcriptOf(house, run, key, following, signal);
     },
     ...housekeeping(parts, house, find),
-    attachment: (request) => attachmentOf(host, () => find(request.run), request),
+    attachment: (request) => attachmentOf(host, () => find(request.run), engine.tick, request),
   };
 }
 

@@ -10,6 +10,7 @@ import type { AgentEvent, Live, SessionEnvironment } from "../core/runner.ts";
 import { person } from "../git/merge.ts";
 import { sweepSession } from "../process/end.ts";
 import { sessionIn } from "../process/tagged.ts";
+import { OpenInTerminal } from "../runner/attempt-folder.ts";
 import { datedEnds } from "./busy.ts";
 import { type Host, openProject } from "./context.ts";
 import { cutTool, diskOf, wholeExit } from "./exit.ts";
@@ -165,6 +166,7 @@ async function keepLive(
       why: messageOf(error),
       credentials: error instanceof Fault && error.code === "no_login",
       ...(error instanceof WorktreeGone ? { gone: true } : {}),
+      ...(error instanceof OpenInTerminal ? { held: true } : {}),
       ...diskOf(host, attempt),
     });
   } finally {

@@ -7,8 +7,15 @@ import { claimName, holderOf } from "../process/claim.ts";
 import { replaceNow } from "../process/replace.ts";
 import { isRunning, readShim } from "../process/shim.ts";
 
+/** A terminal has the session: it is not started beside that. */
+export class OpenInTerminal extends Fault {
+  constructor(session: string, pid: number) {
+    super("refused", `session ${session} is open in a terminal (process ${pid})`);
+  }
+}
+
 /**
- * Makes the folders of an attempt. The lock of its session: throws Fault `refused` where an earlier start of it still runs, or a terminal has it,
+ * Makes the folders of an attempt. The lock of its session: throws Fault `refused` where an earlier start of it still runs, OpenInTerminal where a terminal has it,
  * because the binary lets two processes resume one session and loses a branch (claude-code.md §7.4).
  */
 export function openAttempt({ dir, n, session }: Launch): void {
@@ -16,8 +23,7 @@ export function openAttempt({ dir, n, session }: Launch): void {
     if (isRunning(readShim(join(dir, String(start)))))
       throw new Fault("refused", `session ${session} still runs as start ${start} in ${dir}`);
   const holder = holderOf(join(dir, claimName));
-  if (holder !== undefined)
-    throw new Fault("refused", `session ${session} is open in a terminal (process ${holder.pid})`);
+  if (holder !== undefined) throw new OpenInTerminal(session, holder.pid);
   for (const name of ["cfg", "tmp", "msg"])
     mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
 }

@@ -95,6 +95,20 @@ test("a session that was resumed between its pause and its terminal is muster's,
   expect(existsSync(claimOf(run))).toBe(attached.status === "fulfilled");
 });
 
+test("a start that finds its session open in a terminal is no crash: the task is paused until that is left (F41)", async () => {
+  const run = await startHeld();
+  const { identity, end } = living();
+  writeFileSync(claimOf(run), JSON.stringify(identity));
+  const [session] = (await world.api.host()).sessions;
+  process.kill(session?.pid ?? 0, "SIGKILL");
+  await world.until(run, (detail) => taskOf(detail, "a").state === "paused");
+  await expect(resume(run)).rejects.toThrow(`process ${identity.pid}`);
+  await end();
+  world.letGo("a");
+  await resume(run);
+  expect(statesOf(await world.settled(run))).toEqual({ a: "landed" });
+});
+
 /** A terminal is made by a program that not every system has. */
 const hasTerminals = existsSync("/usr/bin/script");
 

@@ -19,8 +19,8 @@ export interface Driven {
   attempt(): Attempt;
   /** Tells what the world answered to the phase or session of the only attempt. */
   see(observed: Observed): Promise<void>;
-  /** From the start of a run of one task to a round in flight. */
-  work(): Promise<void>;
+  /** From the start of a run of one task to a round in flight, in a worktree at `path`. */
+  work(path?: string): Promise<void>;
   /** From a round in flight to its end with a commit. */
   commit(name: string): Promise<void>;
 }
@@ -63,9 +63,10 @@ export function driven(ledger: Ledger, now: () => number): Driven {
     over,
     attempt,
     see,
-    async work() {
+    async work(path) {
       await core.command(startOf([taskSpec("a")]));
-      await see({ saw: "provisioned", worktree: worktree("a") });
+      const over = path === undefined ? {} : { path };
+      await see({ saw: "provisioned", worktree: worktree("a", over) });
       await see({ saw: "session_started", n: 1, pid: 100, version: null });
       const [message] = attempt().mail;
       await see({ saw: "message_taken", uuid: message?.uuid ?? randomUUID(), offset: next() });

@@ -323,6 +323,27 @@ describe("a start that fails", () => {
     w.save("a");
     expect(d.attempt("a").process).toMatchObject({ is: "starting", n: 2 });
   });
+
+  it("because a terminal has the session is no crash: the task is paused, and goes on once it is resumed (F41)", () => {
+    const { d, w } = working();
+    w.exit("a");
+    d.tick(60_000);
+    w.save("a");
+    const { recoveries } = d.attempt("a");
+    for (let n = 2; n < 8; n++) {
+      const why = "session x is open in a terminal (process 5)";
+      d.see("a", { saw: "session_failed_to_start", n, why, credentials: false, held: true });
+      expect(d.task("a").paused).toBe(true);
+      d.tick(3_600_000);
+      w.save("a");
+      expect(d.attempt("a")).toMatchObject({ process: { is: "none" }, park: null, recoveries });
+      d.command({ type: "resume", run: runId, task: "a", usd: null });
+      w.save("a");
+      expect(d.attempt("a").process).toMatchObject({ is: "starting", n: n + 1 });
+    }
+    w.start("a");
+    expect(d.effect("a", "send")?.message).toMatchObject({ kind: "prompt", taken: false });
+  });
 });
 
 describe("silence", () => {

@@ -7,6 +7,7 @@ import type { Observed, RoundFailure } from "../inputs.ts";
 import {
   address,
   handoverAsked,
+  isHeld,
   stalled,
   stalledSince,
   stallsWithin,
@@ -276,6 +277,11 @@ export function decideExit(
   }
   if (seen.saw === "session_failed_to_start" && seen.gone === true) {
     windDown(d, att, { is: "failed", reason: "worktree_gone", detail: seen.why });
+    return;
+  }
+  // As before every other terminal: whoever leaves it resumes.
+  if (seen.saw === "session_failed_to_start" && seen.held === true) {
+    if (!isHeld(d.state, d.attempt(att))) d.ofTask(att, { type: "task.paused" });
     return;
   }
   const silent = stalledSince(was.process);

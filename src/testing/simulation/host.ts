@@ -207,7 +207,9 @@ function session(h: Host, effect: Of<"session">): void {
     }
     if (truth.fault(0.06)) {
       const credentials = truth.r.chance(0.3);
-      report(h, effect, { saw: "session_failed_to_start", n, why: "no binary", credentials });
+      const held = !credentials && truth.r.chance(0.2) ? ({ held: true } as const) : {};
+      const saw = "session_failed_to_start";
+      report(h, effect, { saw, n, why: "no binary", credentials, ...held });
       return;
     }
     if (live(h, att) > 0) throw new Error(`${att} has a live process and start ${n} makes another`);
