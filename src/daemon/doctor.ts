@@ -21,6 +21,7 @@ import { run } from "../process/run.ts";
 import { type Binary, findBinary, testedVersion } from "../runner/binary.ts";
 import { isSdkInstalled } from "../runner/claude-sdk.ts";
 import { findLogin } from "./callers/caller.ts";
+import { suspectPath } from "./damage/damage.ts";
 import { diskUse } from "./keeping/disk.ts";
 
 const neededNode = [24, 11] as const;
@@ -219,21 +220,17 @@ function checkLedger(home: string): { check: Check; open: ReadonlySet<AttemptId>
   if (!existsSync(path)) return { check: ok("ledger", "no ledger yet"), open: new Set() };
   try {
     const found = findDamage(path, { all: true });
-    if (found.events !== null)
-      return {
-        check: bad(
-          "ledger",
-          `${path} is damaged: ${found.events}; a start rebuilds it`,
-          "muster ls",
-        ),
-        open: new Set(),
-      };
+    const mend = `touch ${shellWord(suspectPath(home))}; muster host stop; muster ls`;
+    if (found.events !== null) {
+      const why = `${path} is damaged: ${found.events}; a start that looks at all of it rebuilds it`;
+      return { check: bad("ledger", why, mend), open: new Set() };
+    }
     const { events, open } = lookAtLedger(path);
     const text = `${events} events, ${open.size} attempts open`;
     const last = readDamages(path).at(-1);
     if (found.index !== null) {
-      const why = `an index of ${path} is damaged: ${found.index}; a start makes it anew`;
-      return { check: bad("ledger", why, "muster host stop; muster ls"), open };
+      const why = `an index of ${path} is damaged: ${found.index}; a start that looks at all makes it anew`;
+      return { check: bad("ledger", why, mend), open };
     }
     if (last === undefined) return { check: ok("ledger", text), open };
     const report = shellWord(join(last.folder, "report.txt"));

@@ -20,6 +20,8 @@ import { type StoredRow, checksum, toEvent, toRow } from "./row.ts";
 const pageSize = 1_000;
 
 export interface LedgerOptions {
+  /** Every row is looked at, whatever the size. */
+  readonly all?: boolean;
   /** Called once, when damage is found in an open ledger; nothing is written any more. */
   readonly onDamage?: (fault: Fault) => void;
   /** Called where an index was damaged and is made anew; no event is touched. */
@@ -31,7 +33,7 @@ export interface LedgerOptions {
  * what SQLite wrote or ends before its copy does, `version_mismatch` for a newer one, `no_space`, `unwritable`.
  */
 export function openLedger(path: string, options: LedgerOptions = {}): Ledger {
-  const { events, index } = findDamage(path);
+  const { events, index } = findDamage(path, options);
   if (events !== null) throw damaged(path, events);
   const copy = openCopy(copyOf(path));
   const isEmpty = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;

@@ -19,7 +19,7 @@ import type { Ledger } from "../../core/ports.ts";
 import type { Attempt } from "../../core/attempt.ts";
 import { count, shellWord } from "../../core/words.ts";
 import type { Host } from "../../host/context.ts";
-import { findDamage, whyOf } from "../../ledger/check.ts";
+import { whyOf } from "../../ledger/check.ts";
 import {
   type Damage,
   finishRebuild,
@@ -61,8 +61,8 @@ function notePath(home: string): string {
   return join(home, "daemon.note");
 }
 
-/** Left by a daemon that met damage while it ran: the next start looks at every row. */
-function suspectPath(home: string): string {
+/** Left by a daemon that met damage while it ran, or by whoever does as doctor says: the next start looks at every row. */
+export function suspectPath(home: string): string {
   return join(home, "ledger.suspect");
 }
 
@@ -75,13 +75,12 @@ export function openSound({ home, log, fail }: SoundOptions): Ledger {
     setTimeout(() => fail(fault), endMs);
   };
   finishRebuild(path);
-  const suspected = existsSync(suspectPath(home)) ? findDamage(path, { all: true }).events : null;
-  if (suspected !== null) setAside(path, suspected, log);
   const onMended = (why: string): void => {
     log("warn", "Made an index of the ledger anew", { why });
     tellMended(home, why);
   };
-  const ledger = openOrRebuild(path, { onDamage, onMended }, log);
+  const all = existsSync(suspectPath(home));
+  const ledger = openOrRebuild(path, { all, onDamage, onMended }, log);
   rmSync(suspectPath(home), { force: true });
   return ledger;
 }

@@ -1,4 +1,5 @@
 /** A damaged ledger: found before anything is written, set aside whole, made anew of what is left of it and of its copy. */
+import { execFileSync } from "node:child_process";
 import {
   closeSync,
   cpSync,
@@ -15,6 +16,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, expect, test } from "vitest";
+import type { Check } from "../../../src/api/service.ts";
 import type { Event, EventBody } from "../../../src/core/events.ts";
 import { Fault } from "../../../src/core/fault.ts";
 import type { Ledger } from "../../../src/core/ports.ts";
@@ -349,6 +351,42 @@ test("a daemon tells of an index that it made anew (F16)", async (context) => {
   expect(readFileSync(join(home, "daemon.note"), "utf8")).toMatch(/made anew: no event is lost\n$/);
   await openSound({ home, log: (_level, message) => said.push(message), fail }).close();
   expect(said).toHaveLength(1);
+});
+
+/** What doctor says of the ledger of a home. */
+function checkedBy(home: string): Check | undefined {
+  const program = join(import.meta.dirname, "../../../src/daemon/offline.ts");
+  const env = { PATH: "/usr/bin:/bin", HOME: home, MUSTER_HOME: home };
+  const said = execFileSync(process.execPath, [program, "doctor"], { cwd: home, env });
+  const { answer } = JSON.parse(said.toString()) as { answer: readonly Check[] };
+  return answer.find(({ name }) => name === "ledger");
+}
+
+test("in a ledger that is too large for a look at every start, what doctor finds is mended as it says (F16)", async (context) => {
+  const { path } = await closedLedger(context);
+  renameRun(path, "events_by_run");
+  const large = 300 * 1024 * 1024;
+  truncateSync(path, large); // A hole behind the last page, which takes no space.
+  const home = dirname(path);
+  const said: string[] = [];
+  const log = (_level: string, message: string): void => void said.push(message);
+  const fail = (error: unknown): never => {
+    throw error;
+  };
+  const unseen = openSound({ home, log, fail });
+  expect(await countOf(unseen)).toBeLessThan(many);
+  await unseen.close();
+  expect([said, statSync(path).size]).toEqual([[], large]);
+  const { is, text, remedy } = checkedBy(home) ?? {};
+  expect([is, text]).toEqual(["bad", expect.stringContaining("events_by_run")]);
+  const [mark = "", ...start] = (remedy ?? "").split("; ");
+  expect(start).toEqual(["muster host stop", "muster ls"]);
+  execFileSync("sh", ["-c", mark]);
+  const ledger = openSound({ home, log, fail });
+  expect(said).toEqual(["Made an index of the ledger anew"]);
+  expect(await countOf(ledger)).toBe(many);
+  await ledger.close();
+  expect(checkedBy(home)).toMatchObject({ is: "ok" });
 });
 
 test("a row that stands under another run than its own is damage, however its index would be made anew (F16)", async (context) => {
