@@ -10,8 +10,10 @@ export function refusedCredentials(state: State, now: number): readonly RefusedC
   for (const run of state.runs.values()) {
     const waiting = runView(state, run, now).tasks.filter(({ reason }) => reason === "credentials");
     if (waiting.length === 0) continue;
-    const before = found.get(run.credential);
-    found.set(run.credential, {
+    // What no breaker tells of may be a lost environment, which is the run's own: only its own resume brings one.
+    const key = state.breakers.has(`${run.credential} *`) ? run.credential : run.id;
+    const before = found.get(key);
+    found.set(key, {
       why: before?.why ?? whyOf(state, run),
       tasks: (before?.tasks ?? 0) + waiting.length,
       runs: [...(before?.runs ?? []), run.id],
