@@ -192,6 +192,15 @@ describe("under --json", () => {
     expect((await refused("tell", "h")).slice(0, 2)).toEqual([2, "usage"]);
   });
 
+  test("`ls` answers with all that it tells a person", async () => {
+    const host = await world.api.host();
+    const { schema, runs, disk, ...told } = (await json("ls")) as Record<string, unknown>;
+    expect([schema, runs]).toEqual([1, [expect.objectContaining({ id: run })]]);
+    expect(Object.keys(disk ?? {})).toContain("worktrees");
+    const { refused: credentials, heldBack, unrecorded } = host;
+    expect(told).toEqual({ refused: credentials, heldBack, unrecorded });
+  });
+
   test("`attach` has none: a terminal is its answer", async () => {
     expect(await refused("attach", "h")).toEqual([2, "usage", "unknown option '--json'"]);
   });

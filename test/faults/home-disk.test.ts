@@ -48,6 +48,8 @@ test.concurrent.for(runners)(
         const { stdout } = await world.muster(args);
         expect(stdout).toMatch(/nothing can be recorded: no space left[^]*df -h/);
       }
+      const { unrecorded } = JSON.parse((await world.muster(["ls", "--json"])).stdout);
+      expect(unrecorded.why).toContain("no space left");
       disk.free();
       const detail = await world.settled(run);
       expect(statesOf(detail)).toEqual({ a: "landed" });

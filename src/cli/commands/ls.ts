@@ -25,7 +25,7 @@ export function lsCommand(root: Command): void {
         daemon.disk(),
         daemon.host(),
       ]);
-      if (flags.json === true) sayJson({ schema: 1, runs, disk, refused });
+      if (flags.json === true) sayJson({ schema: 1, runs, disk, refused, heldBack, unrecorded });
       else
         say(
           runs.length === 0
