@@ -78,7 +78,7 @@ test("what is due again by the time that its end is recorded is begun again", as
   // It is parked for two seconds, and recording that takes ten.
   duringMs = 10_000;
   await d.engine.observe({ att: d.attempt().id, key: inspect, saw: "inspect_failed", why: "busy" });
-  expect(d.attempt()).toMatchObject({ park: null, recoveries: 1 });
+  expect(d.attempt()).toMatchObject({ park: null, unread: 1 });
   expect(d.due().map(({ key }) => key)).toContain(inspect);
   expect(d.over).toContain(inspect);
 });
