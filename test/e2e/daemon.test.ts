@@ -87,7 +87,10 @@ test("an older daemon is asked to end, and the command goes on with one of its o
   const { code, stdout, stderr } = await world.muster(["ls", "--json"]);
   expect([code, JSON.parse(stdout)]).toEqual([
     0,
-    { schema: 1, runs: [], disk: expect.anything(), refused: [] },
+    {
+      ...{ schema: 1, runs: [], disk: expect.anything(), refused: [] },
+      ...{ heldBack: null, unrecorded: null },
+    },
   ]);
   expect(stderr).toContain("0.0.1");
   expect((await old).stdout.toString()).toContain("POST /host/stop?sessions=0\n");
