@@ -28,12 +28,13 @@ export async function demo(keep: boolean, json: boolean): Promise<number> {
   const interrupted = Promise.withResolvers<"interrupted">();
   for (const name of ["SIGINT", "SIGTERM"] as const)
     process.once(name, () => interrupted.resolve("interrupted"));
+  const own: OwnDaemon = { isOver: false, connecting: undefined };
   let end: "succeeded" | "failed" | "interrupted" | "broken" = "broken";
   try {
-    end = await Promise.race([play(folder, sample, env, json), interrupted.promise]);
+    end = await Promise.race([play(folder, sample, env, json, own), interrupted.promise]);
   } finally {
     const stays = end === "failed" || (end === "succeeded" && keep);
-    if (end !== "succeeded" || !keep) await endOwnDaemon();
+    if (end !== "succeeded" || !keep) await endOwnDaemon(own);
     await model.close();
     process.chdir("/");
     if (!stays) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
@@ -46,12 +47,20 @@ export async function demo(keep: boolean, json: boolean): Promise<number> {
   return end === "succeeded" ? 0 : 1;
 }
 
+interface OwnDaemon {
+  /** From then on none is started any more. */
+  isOver: boolean;
+  /** Its start, under way or over; undefined before. */
+  connecting: Promise<Connection> | undefined;
+}
+
 /** From the empty folder to the last proof. */
 async function play(
   folder: string,
   sample: string,
   env: Readonly<Record<string, string>>,
   json: boolean,
+  own: OwnDaemon,
 ): Promise<"succeeded" | "failed"> {
   const startedAt = performance.now();
   prepare(folder, env);
@@ -62,7 +71,9 @@ async function play(
   if (runners.length === 1) note("▲ the Agent SDK is not installed: all tasks run on claude-cli");
   const where = `a sample project in ${sample}, a scripted model on loopback, real Claude Code sessions`;
   note(tint("dim", where, process.stderr));
-  const detail = await runPlan(await connect(), planText(runners));
+  if (own.isOver) return "failed";
+  own.connecting = connect();
+  const detail = await runPlan(await own.connecting, planText(runners));
   if (json) sayJson({ schema: 1, run: detail.run });
   else say(runText(detail));
   const failed = await proofs(sample, env, detail);
@@ -75,10 +86,11 @@ async function play(
   return ok ? "succeeded" : "failed";
 }
 
-/** The demo's own daemon, sessions and all, where it was started. */
-async function endOwnDaemon(): Promise<void> {
-  if (!process.env["MUSTER_HOME"]?.includes("muster-demo-")) return;
-  const daemon = await findDaemon();
+/** The demo's own daemon, sessions and all, where it was started; one that is on its way up is waited for, so that it does not stay. */
+async function endOwnDaemon(own: OwnDaemon): Promise<void> {
+  own.isOver = true;
+  if (own.connecting === undefined) return;
+  const daemon = await own.connecting.catch(() => findDaemon());
   if (daemon !== undefined) await endDaemon(daemon, () => daemon.stopHost(true));
 }
 
